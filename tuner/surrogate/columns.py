@@ -1,8 +1,8 @@
 """What the entries of a point mean to a model: a real number, a position on a grid, or a choice.
 
 A point is a float64 vector. Reals and grids are positions, 0 for the lowest value of the parameter
-and 1 for the highest, on its own scale; a choice is its index; NaN stands for "not active here" or
-"not known". Points of earlier studies may lie outside [0, 1].
+and 1 for the highest, on its own scale; a choice is its index; NaN means inactive or unknown.
+Points of earlier studies may be outside [0, 1].
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 ColumnKind = Literal["real", "grid", "choice"]
 
-#: Where a position that is not active or not known is put: the middle, so that it is far from none.
+#: Replaces an inactive or unknown position: the middle, so that it is far from none.
 MIDDLE = 0.5
 
 
@@ -34,7 +34,7 @@ class Columns:
     sizes: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuse sizes that do not fit the kinds."""
+        """Refuse sizes that do not match the kinds."""
         if len(self.kinds) != len(self.sizes):
             raise ValueError(f"{len(self.kinds)} kinds, but {len(self.sizes)} sizes")
         for kind, size in zip(self.kinds, self.sizes, strict=True):
@@ -54,13 +54,13 @@ class Columns:
         return np.where(self.is_choice, np.array(self.sizes, dtype=float), MIDDLE)
 
     def fill(self, x: Floats) -> Floats:
-        """Return `x` without NaN, as kernels take it.
+        """Return `x` without NaN, as kernels need it.
 
         Args:
             x: points, shape (n, d).
 
         Returns:
-            Shape (n, d). A position becomes 0.5; a choice becomes a level of its own, its `sizes`.
+            Shape (n, d). A position becomes 0.5; a choice becomes an additional level, its `sizes`.
         """
         return np.where(np.isnan(x), self._absent, x)
 
@@ -71,7 +71,7 @@ class Columns:
             x: points, shape (n, d), NaN allowed.
 
         Returns:
-            Shape (n, p). A position keeps its place; a choice takes `sizes` + 1 coordinates, so
+            Shape (n, p). A position is one coordinate; a choice takes `sizes` + 1 coordinates, so
             that two different choices have the squared distance 1 (Hamming). `owners` says which
             column each coordinate belongs to.
         """
@@ -92,7 +92,7 @@ class Columns:
 
     @cached_property
     def _levels(self) -> Floats:
-        """The index of a choice that a coordinate stands for, -1 for positions."""
+        """The index of a choice that a coordinate represents, -1 for positions."""
         levels = [np.arange(size + 1) if kind == "choice" else [-1] for kind, size in self._pairs]
         return np.concatenate([*levels, []]).astype(float)
 

@@ -1,4 +1,4 @@
-"""What every model of an objective can do. Values are on the z scale: smaller is better."""
+"""The interface of every model of an objective. Values are on the z scale: smaller is better."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from tuner.surrogate.columns import Floats
 
-#: Step of central differences in a unit cube: the cube root of the precision, where their error
-#: is least.
+#: Step of central differences in a unit cube: the cube root of the machine precision, which
+#: minimizes their error.
 _STEP = 6e-6
 
 
@@ -17,7 +17,7 @@ class Model(Protocol):
     """A posterior over the objective, fitted to n observations."""
 
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation of the objective without noise.
+        """Return mean and standard deviation of the objective, without noise.
 
         Args:
             x: points, shape (m, d), NaN where inactive or unknown.
@@ -28,7 +28,7 @@ class Model(Protocol):
         ...
 
     def condition(self, x: Floats, z: Floats) -> Model:
-        """Return the model told the objective at more points, with the same hyperparameters.
+        """Return the model conditioned on the objective at more points; same hyperparameters.
 
         Args:
             x: points, shape (k, d).
@@ -44,7 +44,7 @@ class Model(Protocol):
     def loo(self) -> tuple[Floats, Floats]:
         """Return mean and variance of each observation, predicted from the others.
 
-        Noise is part of the variance. Both arrays have shape (n,), in the order of the
+        The variance includes the noise. Both arrays have shape (n,), in the order of the
         observations. Source: Rasmussen & Williams (2006), eq. 5.12.
         """
         ...
@@ -52,10 +52,10 @@ class Model(Protocol):
 
 @runtime_checkable
 class Smooth(Protocol):
-    """A model that knows its derivatives."""
+    """A model with analytic derivatives."""
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return mean, deviation and the derivatives of both.
+        """Return mean, standard deviation and the derivatives of both.
 
         Args:
             x: points, shape (m, d).
@@ -67,7 +67,7 @@ class Smooth(Protocol):
 
 
 def slopes(model: Model, x: Floats, moving: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return what `Smooth.slopes` does, by central differences where the model has none.
+    """Return what `Smooth.slopes` returns, by central differences if the model lacks it.
 
     Args:
         model: any model.

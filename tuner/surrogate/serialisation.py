@@ -1,4 +1,4 @@
-"""Arrays and JSON as bytes and back: npz without pickle, the same bytes for the same content."""
+"""Arrays and JSON as bytes and back: npz without pickle, deterministic bytes for equal content."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pack(arrays: Arrays, meta: Mapping[str, Any]) -> bytes:
 
 
 def unpack(content: bytes) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Return what `pack` was given.
+    """Return the arguments of `pack`.
 
     Raises:
         ValueError: the bytes are damaged, or were not made by `pack`.
@@ -49,7 +49,7 @@ def unpack(content: bytes) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]
 
 
 def digest(arrays: Arrays, meta: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of arrays and a JSON object, however they are packed."""
+    """Return the SHA-256 of arrays and a JSON object, independent of how they are packed."""
     sha = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

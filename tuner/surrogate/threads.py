@@ -1,6 +1,6 @@
-"""Linear algebra in one thread: for the same arguments the same result, to the last bit.
+"""Linear algebra in one thread: the same arguments give the same result, to the last bit.
 
-With several threads BLAS adds up in an order that depends on how busy the machine is, and a search
+With several threads, BLAS adds in an order that depends on the load of the machine, and a search
 turns a difference in the last digit into another proposal. The matrices here are so small that one
 thread is no slower.
 """
@@ -17,13 +17,13 @@ import scipy.linalg
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
-#: Callers that are inside, and what the first of them will put back. Guarded by the lock.
+#: The callers inside, and what to restore when the last one leaves. Guarded by the lock.
 _inside: list[contextlib.ExitStack] = []
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Have BLAS use one thread in this process, as long as any caller is inside."""
+    """Limit BLAS to one thread in this process while any caller is inside."""
     with _lock:
         stack = _inside[0] if _inside else contextlib.ExitStack()
         if not _inside:
@@ -40,6 +40,6 @@ def one_thread() -> Iterator[None]:
 
 @functools.cache
 def _controller() -> ThreadpoolController:
-    # It sees only what is loaded: numpy and scipy bring a library each.
+    # Only loaded libraries are affected: numpy and scipy bring one each.
     _ = np.dot, scipy.linalg.blas
     return ThreadpoolController()

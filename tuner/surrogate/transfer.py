@@ -1,4 +1,4 @@
-"""The warm model: what history expects, how studies differ from it, and what is the target's own.
+"""The warm model: what history expects, how studies differ from it, and the target's own part.
 
 | name     | meaning                                                                      |
 |----------|------------------------------------------------------------------------------|
@@ -10,8 +10,8 @@
 
     z ~ N(s m,  s² (b² m m' + p² P P') + t² Matern + A² 11' + v I)
 
-The coefficient of m is normal with mean s and deviation b s: history whose sign is wrong is used
-the other way round. With s = 0 this is a model without history.
+The coefficient of m is normal with mean s and deviation b s: history whose sign is wrong is used in
+reverse. With s = 0 this is a model without history.
 
 Source: an empirical mean and covariance over tasks, as in Wang, Kim & Kaelbling (2018), "Regret
 bounds for meta Bayesian optimization with an unknown Gaussian process prior", plus a residual.
@@ -33,13 +33,13 @@ from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.history.sizing import LEAST_NOISE, SHIFT, Sizes, SizingData, find_sizes
 from tuner.surrogate.model import Model
 
-#: The least variance of a prediction, relative to the residual's.
+#: Minimum variance of a prediction, relative to the residual's.
 _LEAST = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
 class TransferModel(Model):
-    """A posterior that began as a prior from history. Made by `fit_transfer`."""
+    """A posterior that started as a prior from history. Made by `fit_transfer`."""
 
     prior: Prior
     data: SizingData
@@ -79,10 +79,10 @@ class TransferModel(Model):
 
     @cached_property
     def reliance(self) -> float:
-        """How much of what the model says of the space it says by history, from 0 to 1.
+        """The share of the model's predictions over the space that comes from history, from 0 to 1.
 
         Over the space, not over the observations: those that history led to are about equally good,
-        and what tells them apart is the target's own however much history was worth.
+        and what distinguishes them is the target's own part, however useful history was.
         """
         points = self.prior.expansion.points
         by_history = float(np.var(self.prior.features(points) @ self._coefficients))
@@ -92,7 +92,7 @@ class TransferModel(Model):
 
     @property
     def agreement(self) -> float:
-        """How far history's mean holds here: 1 as it stands, 0 not at all, below 0 reversed."""
+        """How far history's mean holds here: 1 fully, 0 not at all, below 0 in reverse."""
         return float(self._coefficients[0]) / self.sizes.slope
 
     @override
@@ -104,7 +104,7 @@ class TransferModel(Model):
         return mean, self._deviation(self._own(f) - np.einsum("ij,ij->j", rest, rest))
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return mean, deviation and their derivatives; see `tuner.surrogate.model.Smooth`."""
+        """Return mean, standard deviation and derivatives; see `tuner.surrogate.model.Smooth`."""
         f, pull = self.prior.features_and_pull(x)
         near = kernel.squares_between(self._place(x), self._scaled)
         correlation, slope = kernel.matern_with_slope(near)
@@ -124,7 +124,7 @@ class TransferModel(Model):
 
     @override
     def condition(self, x: Floats, z: Floats) -> TransferModel:
-        # Believed values have no noise: another trial at the same place would teach nothing.
+        # Assumed values have no noise: another trial at the same place would teach nothing.
         data = SizingData(
             x=np.concatenate([self.data.x, x]),
             z=np.concatenate([self.data.z, z]),
@@ -146,7 +146,7 @@ class TransferModel(Model):
         return kernel.scaled(self.prior.columns, x, self.sizes.lengths)
 
     def _cross(self, f: Floats, scaled: Floats) -> Floats:
-        """Return the covariance with the observations, noise left out, shape (m, n)."""
+        """Return the covariance with the observations, without noise, shape (m, n)."""
         matern = kernel.matern_between(scaled, self._scaled)
         return (f * self._spread) @ self._features.T + self.sizes.residual * matern + SHIFT**2
 
@@ -176,14 +176,14 @@ def fit_transfer(
     """Return the most probable warm model for the target's observations.
 
     Args:
-        prior: of the target's columns.
+        prior: with the target's columns.
         x: points, shape (n, d), n at least 1.
         z: values of about mean 0 and deviation 1, smaller is better, shape (n,).
-        counts: how many repeats each value is the mean of, shape (n,); default 1.
-        extra: variance that a value has beyond the noise, shape (n,); default 0.
+        counts: number of repeats that each value is the mean of, shape (n,); default 1.
+        extra: variance of a value in addition to the noise, shape (n,); default 0.
 
     Returns:
-        A function of the arguments alone.
+        The model; a pure function of the arguments.
     """
     data = SizingData(
         x=x,

@@ -1,13 +1,13 @@
 """Trust in history: how warm and cold models are weighted, by leave-one-out likelihood.
 
-Each observation is predicted by both sides from all the others. omega is the probability of the
-warm one in Bayes' sense, with the log ratio of each observation limited, so that no single one
-decides. A mixture can lose to the better side only what log(1 / omega at the start) costs.
+Each observation is predicted by both sides from all others. omega is the Bayesian probability of
+the warm one, with the log ratio of each observation limited, so that no single one decides. A
+mixture can lose to the better side no more than log(1 / omega at the start).
 
-The warm model can also be right because it has learnt to do without history. Hence trust is omega
-times the share of what it says that it says by history, and none while it foretells nothing; and
-trust, nothing else, is its weight: the rest belongs to models without history, as many as a study
-without history has.
+The warm model can also be right because it has learned to ignore history. Hence trust is omega
+times the share of its predictions that comes from history, and 0 while it predicts nothing. Trust
+alone is its weight: the rest belongs to models without history, as many as a study without history
+has.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.model import Model
 from tuner.surrogate.transfer import TransferModel, fit_transfer
 
-#: Omega before anything is observed.
+#: Omega before any observation.
 START = 0.98
-#: Observations that a model without history needs to say anything.
+#: Minimum number of observations for a model without history.
 _LEAST_COLD = 2
-#: The most that one observation can speak for either model, in logarithms.
+#: Maximum log ratio that one observation can contribute for either model.
 _LIMIT = 3.0
-#: Observations from which on it shows whether anything is foretold.
+#: Minimum number of observations to judge whether anything is predicted.
 _LEAST_FORESEEN = 3
-#: Models without history that are asked beside the warm one, at most.
+#: Maximum number of models without history in addition to the warm one.
 _BESIDE = 2
-#: Trust stays within this of 0 and 1.
+#: Trust stays at least this far from 0 and 1.
 _EDGE = 1e-6
-#: With less trust, or where less than this of history's mean holds, history is no guide.
+#: With less trust, or if less than this of history's mean holds, history is not a guide.
 _RELIED_ON, _HOLDS = 0.4, 0.3
 
 
@@ -43,8 +43,8 @@ _RELIED_ON, _HOLDS = 0.4, 0.3
 class TrustGate:
     """Models of the same observations; `trust` is the weight of the warm one, from 0 to 1.
 
-    `cold` are those without history, with logarithms of their weights, the most probable one
-    first; empty while there are too few observations for them: trust is then that of the start.
+    `cold` are those without history, with logarithms of their weights, the most probable one first;
+    empty while there are too few observations for them: trust then has its initial value.
     """
 
     trust: float
@@ -53,14 +53,14 @@ class TrustGate:
 
     @property
     def is_misled(self) -> bool:
-        """Whether history is no guide so far: hardly trusted, or right only if it is reversed."""
+        """Whether history is not a guide so far: hardly trusted, or right only if reversed."""
         return bool(self.cold) and (self.trust < _RELIED_ON or self.warm.agreement < _HOLDS)
 
     @property
     def arms(self) -> list[tuple[float, Model]]:
-        """Log weight and model of each, as acquisitions take them; the weights add up to 1.
+        """Log weight and model of each, in the form for acquisitions; the weights add up to 1.
 
-        Of the models without history the first ones stand for all: each takes its time.
+        Of the models without history the first ones stand for all, because each takes time.
         """
         if not self.cold:
             return [(0.0, self.warm)]
@@ -86,15 +86,15 @@ def weigh_history(
     """Return the models of a target's observations, and the trust in the warm one.
 
     Args:
-        prior: from history, of the same columns.
+        prior: from history, with the same columns.
         x: points, shape (n, d), n at least 1.
         z: values of about mean 0 and deviation 1, smaller is better, shape (n,).
-        counts: how many repeats each value is the mean of, shape (n,); default 1.
-        extra: variance that a value has beyond the noise, shape (n,); default 0.
-        members: how many models without history at most.
+        counts: number of repeats that each value is the mean of, shape (n,); default 1.
+        extra: variance of a value in addition to the noise, shape (n,); default 0.
+        members: maximum number of models without history.
 
     Returns:
-        A function of the arguments alone.
+        The models and the trust; a pure function of the arguments.
     """
     warm = fit_transfer(prior, x, z, counts=counts, extra=extra)
     if len(z) < _LEAST_COLD:
@@ -108,16 +108,16 @@ def weigh_history(
 
 
 def _foresees(warm: TransferModel, z: Floats) -> bool:
-    """Return whether the warm model foretells each observation better than the others' mean does.
+    """Return whether the warm model predicts observations better than the mean of the others does.
 
-    Where a space is at chance level nearly everywhere, no model foretells anything for long, and
-    nothing speaks for history or against it. Of few observations that cannot be told.
+    In a space that is at chance level nearly everywhere, no model predicts anything for long, and
+    nothing speaks for history or against it. Few observations cannot show that.
     """
     n = len(z)
     if n < _LEAST_FORESEEN:
         return True
     error = float(np.sum((z - warm.loo()[0]) ** 2))
-    # From an observation, the mean of the others is n / (n - 1) times as far as the mean of all.
+    # The mean of the others is n / (n - 1) times as far from an observation as the mean of all.
     return error < float(np.sum((z - z.mean()) ** 2)) * (n / (n - 1)) ** 2
 
 

@@ -1,4 +1,4 @@
-"""Objective values on the scale that the models take: z, where smaller is better."""
+"""Objective values on the scale of the models: z, where smaller is better."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import numpy as np
 
 from tuner.surrogate.columns import Floats
 
-#: Values that differ by less than this share of their size count as the same.
+#: Values that differ by less than this share of their size count as equal.
 _TINY = 1e-12
-#: So many units from the middle z is linear. A bell curve of values is not bent: one unit, from the
-#: best of 50 to the upper quartile, is 2.9 deviations.
+#: z is linear within this number of units around the middle. Normally distributed values are not
+#: bent: one unit, from the best of 50 to the upper quartile, is 2.9 standard deviations.
 _REACH = 1.5
-#: Logarithm beyond which a far value is tamed further.
+#: Logarithm above which an outlier is compressed further.
 _FAR = 3.0
-#: Logarithms beyond this are too large for a number.
+#: Logarithms are clipped here: larger ones are not representable as numbers.
 _LARGEST = 700.0
-#: Sizes beyond this count as this: differences of larger ones are not numbers.
+#: Values are clipped to this magnitude: differences of larger ones are not finite.
 _LARGEST_VALUE = float(np.finfo(float).max) / 4.0
-#: The best value is a mistake of the metric where the others lie so much nearer to each other.
+#: The best value is an error of the metric if the others are closer to each other by this factor.
 _ABSURD = 1e3
-#: Values that it takes to say so.
+#: Minimum number of values for that conclusion.
 _LEAST = 4
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The way from objective values to z and back, which some values decided.
+    """The transformation from objective values to z and back, determined by some values.
 
     z is linear around `middle`, in steps of `unit`, and logarithmic beyond `_REACH` of them; the
     result is shifted by `mean` and divided by `deviation`.
@@ -40,21 +40,21 @@ class Scale:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the values do not differ: every z is 0."""
+        """Whether all values are equal: every z is 0."""
         return not self.deviation > _TINY
 
     def z(self, y: Floats) -> Floats:
-        """Return where objective values stand on this scale, shape as given; rising with y.
+        """Return objective values on this scale, in the same shape; increasing in y.
 
         Args:
-            y: finite values, smaller is better; they need not be those that decided the scale.
+            y: finite values, smaller is better; not necessarily those that determined the scale.
         """
         if self.is_flat:
             return np.zeros(np.shape(y))
         return (_bent(y, self.middle, self.unit) - self.mean) / self.deviation
 
     def value(self, z: Floats) -> Floats:
-        """Return the objective values that z stands for, finite, shape as given; rising with z."""
+        """Return the objective values for z, finite, in the same shape; increasing in z."""
         if self.is_flat:
             return np.full(np.shape(z), self.middle)
         bent = np.asarray(z, dtype=float) * self.deviation + self.mean
@@ -65,25 +65,25 @@ class Scale:
 
 
 def warp(y: Floats) -> Floats:
-    """Return values that keep their shape, but for those far away from nearly all others.
+    """Return values with their shape preserved, except for those far from nearly all others.
 
-    What is ordinary stays as it is: a logarithm of how bad a bad value is would make bad regions
-    look alike, and a model sure of the valley that it is in. What lies far out is put on a
-    logarithmic scale, so that a diverged run cannot squeeze all others together. The result has
-    mean 0 and standard deviation 1.
+    Ordinary values are unchanged: the logarithm of how bad a bad value is would make bad regions
+    look alike, and a model certain of the valley that it is in. Outliers are put on a logarithmic
+    scale, so that a diverged run cannot squeeze all others together. The result has mean 0 and
+    standard deviation 1.
 
     Args:
-        y: objective values, smaller is better, shape (n,); NaN or infinite where there is none,
+        y: objective values, smaller is better, shape (n,); NaN or infinite for a missing value,
             which counts as worse than every other value.
 
     Returns:
-        z, shape (n,), finite; all 0 when the values do not differ. Order and ties are kept.
+        z, shape (n,), finite; all 0 if the values are equal. Order and ties are kept.
     """
     return warp_with_scale(y)[0]
 
 
 def warp_with_scale(y: Floats) -> tuple[Floats, Scale]:
-    """Return what `warp` does, and the scale that leads back."""
+    """Return what `warp` returns, and the scale for the inverse."""
     y = np.asarray(y, dtype=float)
     known = np.isfinite(y)
     if not known.any():
@@ -99,9 +99,9 @@ def warp_with_scale(y: Floats) -> tuple[Floats, Scale]:
 
 
 def _width(ordered: Floats) -> float:
-    """Return the way from the best value to the upper quartile; `ordered` rises, shape (n,).
+    """Return the distance from the best value to the upper quartile; `ordered` is ascending, (n,).
 
-    Where most values are the best one, the median way of the others counts.
+    If most values equal the best one, it is the median distance of the others.
     """
     upper = ordered[3 * (len(ordered) - 1) // 4]
     best = ordered[0]
@@ -114,7 +114,7 @@ def _width(ordered: Floats) -> float:
 
 
 def _bent(y: Floats, middle: float, unit: float) -> Floats:
-    """Return how many units values lie from the middle, far ones drawn near; shape as given."""
+    """Return values as units from the middle, outliers compressed; in the same shape."""
     y = np.clip(np.asarray(y, dtype=float), -_LARGEST_VALUE, _LARGEST_VALUE)
     with np.errstate(over="ignore"):
         away = np.clip((y - middle) / unit, -_LARGEST_VALUE, _LARGEST_VALUE)
@@ -123,14 +123,14 @@ def _bent(y: Floats, middle: float, unit: float) -> Floats:
 
 
 def _tame(excess: Floats) -> Floats:
-    """Return log(1 + excess), and where it is large the logarithm's logarithm: 1e300 becomes 5."""
+    """Return log(1 + excess), and the logarithm of that where it is large: 1e300 becomes 5."""
     logs = np.log1p(excess)
     further = np.log1p(np.log1p(np.maximum(logs - _FAR, 0.0)))
     return np.where(logs > _FAR, _FAR + further, logs)
 
 
 def _wild(bent: Floats) -> Floats:
-    """Return what `_tame` made of `bent`, at most e to `_LARGEST`."""
+    """Invert `_tame`; the result is at most e to `_LARGEST`."""
     further = np.minimum(np.maximum(bent - _FAR, 0.0), np.log1p(np.log1p(_LARGEST)))
     logs = np.where(bent > _FAR, _FAR + np.expm1(np.expm1(further)), bent)
     return np.expm1(np.minimum(logs, _LARGEST))

@@ -1,8 +1,8 @@
-"""The least value of the negative logarithm of a posterior of few parameters.
+"""Minimizes the negative logarithm of a posterior with few parameters.
 
-A quasi-Newton method (BFGS) that begins with the curvature to be expected, and asks for it again
-now and then: far from the least value a likelihood is bent otherwise than near it, by powers of
-ten. A value costs more than all else here, and its gradient comes with it.
+A quasi-Newton method (BFGS) that starts with the expected curvature, and requests it again now and
+then: far from the minimum, the curvature of a likelihood differs from that near it by powers of
+ten. A value costs more than everything else here, and its gradient comes with it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 
 from tuner.surrogate.columns import Floats
 
-#: The farthest step, in deviations of the prior.
+#: Maximum step, in standard deviations of the prior.
 _FARTHEST = 3.0
-#: The curvature is asked for anew at a place further than this from where it was asked for, in
-#: deviations of the prior.
+#: The curvature is requested again at a point further than this from the previous request, in
+#: standard deviations of the prior.
 _NEAR = 2.0
-#: A step must gain this share of what the slope promises (Armijo's rule).
+#: Share of the gain promised by the slope that a step must reach (Armijo's rule).
 _SHARE = 1e-4
-#: How much shorter another try of a step may be, and how many tries a step gets.
+#: Bounds for shortening the next try of a step, and the maximum number of tries.
 _SHORTER = (0.1, 0.5)
 _TRIES = 8
 
@@ -29,9 +29,9 @@ _Found = tuple[Floats, float, Floats]
 
 
 class Slope(Protocol):
-    """A function of p parameters that is to become small."""
+    """A function of p parameters to minimize."""
 
-    #: Deviations of the prior, shape (p,).
+    #: Standard deviations of the prior, shape (p,).
     spread: Floats
 
     def __call__(self, place: Floats, /) -> tuple[float, Floats]:
@@ -39,18 +39,18 @@ class Slope(Protocol):
         ...
 
     def curvature(self, place: Floats, /) -> Floats:
-        """Return about the matrix of second derivatives, positive definite, shape (p, p)."""
+        """Return an approximation of the second derivatives, positive definite, shape (p, p)."""
         ...
 
 
 def descend(slope: Slope, place: Floats, *, steps: int, tolerance: float) -> tuple[float, Floats]:
-    """Return the least value that is found, and where.
+    """Return the minimum that is found, and its place.
 
     Args:
-        slope: what to go down.
+        slope: the function to minimize.
         place: where to start, shape (p,).
-        steps: how many at most.
-        tolerance: a step that is expected to gain less than this is not taken.
+        steps: maximum number of steps.
+        tolerance: a step with less expected gain than this is not taken.
 
     Source: Nocedal & Wright (2006), algorithm 6.1, and chapter 3.5 for the tries of a step.
     """
@@ -78,14 +78,14 @@ def descend(slope: Slope, place: Floats, *, steps: int, tolerance: float) -> tup
 def _shortened(
     slope: Slope, place: Floats, value: float, step: Floats, promised: float
 ) -> _Found | None:
-    """Return the longest tried share of a step that gains enough; None where none does."""
+    """Return the longest tried share of a step that gains enough; None if none does."""
     share, tried = 1.0, step
     for _ in range(_TRIES):
         new_value, gradient = slope(place + tried)
         excess = new_value - value - share * promised
         if excess <= (_SHARE - 1.0) * share * promised:
             return tried, new_value, gradient
-        # The least value of the parabola through what is known.
+        # The minimum of the parabola through what is known.
         best = -0.5 * share * promised / excess
         share *= min(max(best, _SHORTER[0]), _SHORTER[1])
         tried = share * step
@@ -100,7 +100,7 @@ def _bent(bend: Floats, step: Floats, change: Floats) -> Floats:
     """Return the inverse curvature after a step that changed the gradient (eq. 6.17)."""
     product = float(step @ change)
     if product <= 1e-10 * float(np.sqrt((step @ step) * (change @ change))):
-        # Bent the other way here: nothing to learn from.
+        # Negative curvature here: nothing to learn from.
         return bend
     bent = bend @ change
     cross = np.outer(bent, step)

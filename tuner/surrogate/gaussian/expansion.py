@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve
 from tuner.surrogate.columns import Columns, Floats
 from tuner.surrogate.gaussian import kernel
 
-#: Variance allowed between the functions and their expansion, relative to theirs: keeps W small.
+#: Allowed variance between the functions and their expansion, relative to theirs: keeps W small.
 _SLACK = 1e-4
 
 Pull = Callable[[Floats], Floats]
@@ -33,7 +33,7 @@ class Expansion:
     def through(
         cls, columns: Columns, lengths: Floats, points: Floats, values: Floats
     ) -> Expansion:
-        """Return the expansion around points that has about the given values (i, k) there."""
+        """Return the expansion around points with approximately the given values (i, k) there."""
         scaled = kernel.scaled(columns, points, lengths)
         matrix = kernel.matern_between(scaled, scaled)
         matrix.flat[:: len(points) + 1] += _SLACK
@@ -49,8 +49,8 @@ class Expansion:
         """Return the functions at points, and a function for derivatives of sums of them.
 
         Returns:
-            Values (m, k), and a function that takes factors (m, k) and returns, for each point,
-            the derivative by x of the sum of its factors times the functions there: (m, d).
+            Values (m, k), and a function that takes factors (m, k) and returns, for each point, the
+            derivative by x of the sum of its factors times the functions there: (m, d).
         """
         near = kernel.squares_between(self._place(x), self._scaled)
         correlation, slope = kernel.matern_with_slope(near)

@@ -16,30 +16,31 @@ from tuner.surrogate.gaussian.descent import descend
 from tuner.surrogate.gaussian.packed_symmetric import packed_layout
 from tuner.surrogate.gaussian.subset import choose_subset
 
-#: Prior variance of a constant shift of all values: z has mean 0, but points of a search are good
-#: ones.
+#: Prior variance of a constant shift of all values: z has mean 0, but the points of a search are
+#: better than average.
 OFFSET = 1.0
-#: The least variance of the noise: below it K cannot be factored.
+#: Minimum variance of the noise: below it K cannot be factored.
 LEAST_NOISE = 1e-6
 
-#: Priors: mean and deviation. Lengthscales grow with the root of the dimension, so that distances
-#: stay comparable. Source: Hvarfner et al. (2024), "Vanilla Bayesian optimization performs great in
-#: high dimensions".
+#: Priors: mean and standard deviation. Lengthscales grow with the square root of the dimension, so
+#: that distances stay comparable. Source: Hvarfner et al. (2024), "Vanilla Bayesian optimization
+#: performs great in high dimensions".
 _LENGTH = (-0.7, 1.0)
 _SCALE = (0.0, 0.7)
 _NOISE = (-9.0, 2.0)
-#: Where the search starts, as shifts of the log lengthscales: short ones are a mode of their own.
+#: Starting points of the search, as shifts of the log lengthscales: short ones are a separate mode.
 _SHIFTS = (0.0, -1.0)
-#: Observations up to which all of them are used from the start, and the steps with all after that.
+#: Maximum number of observations that are all used from the start, and the number of steps with all
+#: of them after that.
 _MANY = 40
 _POLISH = 10
-#: With more distances than this the part decides alone: they would take 100 MB.
+#: With more distances than this, only the part is used: all would take 100 MB.
 _MOST_DISTANCES = 25_000_000
 _STEPS = 40
-#: A search ends when it would gain less than this, in logarithms of the posterior; and the search
+#: A search ends when it would gain less than this in log posterior; the second is for the search
 #: with a part of the observations.
 _TOLERANCE, _ROUGH = 1e-2, 5e-2
-#: Step of the derivatives of the gradient, and the least curvature that is believed: the prior's.
+#: Step for derivatives of the gradient, and minimum curvature: that of the prior.
 _STEP = 1e-3
 _FLATTEST = 0.7
 
@@ -54,16 +55,16 @@ class Hyper:
 
 
 def usual_length(x: Floats) -> float:
-    """Return the lengthscale that is most probable in the space of points (n, d), n at least 1."""
-    # Of a space with conditions only the columns that are active at once count.
+    """Return the most probable lengthscale in the space of points (n, d), n at least 1."""
+    # In a space with conditions, only columns that are active together count.
     active = max(float(np.mean(np.sum(~np.isnan(x), axis=1))), 1.0)
     return float(np.exp(_LENGTH[0] + 0.5 * np.log(active)))
 
 
 class Posterior:
-    """The negative log posterior of t for given observations, without constants.
+    """The negative log posterior of t for given observations, up to a constant.
 
-    `part` is the posterior for some of the observations, which show how it is bent.
+    `part` is the posterior for some of the observations, used for the curvature.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Posterior:
         )
 
     def curvature(self, t: Floats) -> Floats:
-        """Return the expected second derivatives, those of a part scaled up if there is one.
+        """Return the expected second derivatives, scaled up from a part if there is one.
 
         Source: Fisher's information, plus the priors'; shape (d + 2, d + 2).
         """
@@ -129,7 +130,8 @@ class Posterior:
         covariance, correlation, slope = self._covariance(hyper)
         found = self._layout.evidence(covariance, self._z)
         if found is None:
-            # Rounding at the edge of what can be factored: a wall that the search turns from.
+            # Rounding errors at the edge of what can be factored: a wall for the search to turn
+            # back from.
             return 1e10, away / self.spread
         value, _, pull = found
         gradient = np.empty(len(t))
@@ -146,18 +148,18 @@ def fit_hypers(
     """Return hyperparameters that explain the observations, with logarithms of their weights.
 
     The first are the most probable ones. Few observations leave the lengthscales open; further
-    members are drawn from the posterior around its mode, by importance, so that a mixture of them
-    does not believe in one explanation alone.
+    members are drawn from the posterior around its mode, with importance weights, so that a mixture
+    of them does not rely on a single explanation.
 
     Args:
         x: points, shape (n, d).
         z: values, shape (n,).
-        shares: share of the noise that each value has, shape (n,).
+        shares: each value's share of the noise, shape (n,).
         extra: variance beyond the noise, shape (n,).
-        members: how many to return at most.
+        members: maximum number of members to return.
 
     Returns:
-        A function of the arguments alone.
+        The members; a pure function of the arguments.
     """
     posterior, value, best = _mode(columns, x, z, shares, extra)
     found = [(0.0, posterior.hyper(best))]
@@ -191,9 +193,9 @@ def _around(
 def _mode(
     columns: Columns, x: Floats, z: Floats, shares: Floats, extra: Floats
 ) -> tuple[Posterior, float, Floats]:
-    """Return a posterior, the least value of it that is found, and where.
+    """Return a posterior, the minimum that is found, and its place.
 
-    Of many observations a part shows where to look, at a fraction of the cost.
+    With many observations, a part shows where to search, at a fraction of the cost.
     """
     if len(z) <= _MANY:
         posterior = Posterior(columns, x, z, shares, extra)

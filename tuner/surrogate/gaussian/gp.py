@@ -1,4 +1,4 @@
-"""A Gaussian process over one study: fitted, asked, and given more observations.
+"""A Gaussian process over one study: fitting, predicting, adding observations.
 
 Notation: x points (n, d); z values (n,); w inverse squared lengthscales; s variance; v variance of
 the noise; K = s Matérn(x, x) + OFFSET 11' + diag(v / count + extra); L its Cholesky factor;
@@ -19,7 +19,7 @@ from tuner.surrogate.gaussian import kernel
 from tuner.surrogate.gaussian.fitting import LEAST_NOISE, OFFSET, Hyper, fit_hypers
 from tuner.surrogate.model import Model
 
-#: The least variance that a prediction has, relative to s.
+#: Minimum variance of a prediction, relative to s.
 _LEAST = 1e-10
 
 
@@ -51,7 +51,7 @@ class GaussianProcess(Model):
 
     @property
     def _most(self) -> float:
-        """The variance far away from every observation, shift of the mean included."""
+        """The variance far away from every observation, including the shift of the mean."""
         return self.hyper.scale + OFFSET
 
     @override
@@ -62,7 +62,7 @@ class GaussianProcess(Model):
         return mean, self._deviation(self._most - np.einsum("ij,ij->j", rest, rest))
 
     def joint(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return the mean (m,) and covariance (m, m) of the objective at points together."""
+        """Return the joint mean (m,) and covariance (m, m) of the objective at points."""
         features = self._scaled(x)
         cross = self.hyper.scale * kernel.matern_between(features, self._features)
         cross += OFFSET
@@ -72,7 +72,7 @@ class GaussianProcess(Model):
         return cross @ self._weights, own - rest.T @ rest
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return mean, deviation and their derivatives; see `tuner.surrogate.model.Smooth`."""
+        """Return mean, standard deviation and derivatives; see `tuner.surrogate.model.Smooth`."""
         near = kernel.squares_between(self._scaled(x), self._features)
         correlation, slope = kernel.matern_with_slope(near)
         cross = self.hyper.scale * correlation + OFFSET
@@ -84,7 +84,7 @@ class GaussianProcess(Model):
 
     @override
     def condition(self, x: Floats, z: Floats) -> GaussianProcess:
-        # Believed values have no noise: another trial at the same place would teach nothing.
+        # Assumed values have no noise: another trial at the same place would teach nothing.
         noise = np.full(len(x), LEAST_NOISE)
         return GaussianProcess(
             columns=self.columns,
@@ -136,11 +136,11 @@ def fit_gp(
     Args:
         x: points, shape (n, d), n at least 1.
         z: values of about mean 0 and deviation 1, smaller is better, shape (n,).
-        counts: how many repeats each value is the mean of, shape (n,); default 1.
-        extra: variance that a value has beyond the noise, shape (n,); default 0.
+        counts: number of repeats that each value is the mean of, shape (n,); default 1.
+        extra: variance of a value in addition to the noise, shape (n,); default 0.
 
     Returns:
-        A function of the arguments alone.
+        The process; a pure function of the arguments.
     """
     return fit_gps(columns, x, z, counts=counts, extra=extra)[0][1]
 
@@ -154,9 +154,9 @@ def fit_gps(
     extra: Floats | None = None,
     members: int = 1,
 ) -> list[tuple[float, GaussianProcess]]:
-    """Return Gaussian processes with logarithms of their weights; the most probable one first.
+    """Return Gaussian processes with logarithms of their weights, the most probable one first.
 
-    Arguments as `fit_gp`, and `members`: how many processes at most.
+    Arguments as for `fit_gp`, and `members`: maximum number of processes.
     """
     shares = np.ones(len(z)) if counts is None else 1.0 / counts
     more = np.zeros(len(z)) if extra is None else extra
@@ -187,7 +187,7 @@ def leave_one_out(factor: Floats, weights: Floats, z: Floats) -> tuple[Floats, F
 
 
 def cholesky(matrix: Floats) -> Floats:
-    """Return the lower factor; the diagonal grows until the matrix is positive definite."""
+    """Return the lower factor; the diagonal is increased until the matrix is positive definite."""
     jitter = 0.0
     while True:
         factor, failed = lapack.dpotrf(matrix, lower=True, clean=True)

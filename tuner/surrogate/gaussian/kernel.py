@@ -1,7 +1,7 @@
 """The covariance of an objective at two points: Matérn 5/2 with one lengthscale per column.
 
 Notation: w = inverse squared lengthscales (d,); r² = sum of w times the squared distances of the
-columns, where two different choices have the distance 1; s = variance of the objective.
+    columns, where two different choices have distance 1; s = variance of the objective.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import numpy as np
 from tuner.surrogate.columns import Columns, Floats
 
 _ROOT5 = float(np.sqrt(5.0))
-#: Pairs of points that are worked on at once: a quarter of a megabyte.
+#: Number of pairs of points processed at a time: a quarter of a megabyte.
 _BLOCK = 32_768
 
 
 def matern(squares: Floats) -> Floats:
-    """Return the correlation for squared scaled distances r², shape as given.
+    """Return the correlation for squared scaled distances r², in the same shape.
 
     Source: Rasmussen & Williams (2006), eq. 4.17.
     """
-    # In place: this is where most of the time of a proposal goes.
+    # In place: most of the time of a proposal is spent here.
     root = np.sqrt(squares)
     root *= -_ROOT5
     found = (5.0 / 3.0) * squares
@@ -36,7 +36,7 @@ def matern_between(left: Floats, right: Floats) -> Floats:
     rows = max(_BLOCK // max(len(right), 1), 1)
     for start in range(0, len(left), rows):
         block = slice(start, start + rows)
-        # What is worked on stays in the processor's cache.
+        # Blocks that fit into the processor's cache.
         found[block] = matern(squares_between(left[block], right))
     return found
 
@@ -56,7 +56,7 @@ def matern_with_slope(squares: Floats) -> tuple[Floats, Floats]:
 
 
 def column_squares(columns: Columns, x: Floats) -> Floats:
-    """Return the squared distances of all points to all, column by column.
+    """Return the squared distances between all points, column by column.
 
     Args:
         x: points, shape (n, d), NaN allowed.
@@ -80,23 +80,23 @@ def squares_between(left: Floats, right: Floats) -> Floats:
     squares = (-2.0 * left) @ right.T
     squares += np.einsum("ij,ij->i", left, left)[:, None]
     squares += np.einsum("ij,ij->i", right, right)[None, :]
-    # Differences of large sums: a point's distance to itself may come out below 0.
+    # Differences of large sums: a point's distance to itself may become negative.
     return np.maximum(squares, 0.0, out=squares)
 
 
 def pull_squares(
     columns: Columns, lengths: Floats, x: Floats, points: Floats, factors: Floats
 ) -> Floats:
-    """Return the derivatives of sums of squared scaled distances by where they are measured from.
+    """Return the derivatives of sums of squared scaled distances by their first points.
 
     Args:
         lengths: inverse squared lengthscales, shape (d,).
-        x: where from, shape (m, d).
-        points: where to, shape (n, d).
-        factors: of the squared distances in each sum, shape (m, n).
+        x: first points, shape (m, d).
+        points: second points, shape (n, d).
+        factors: factors of the squared distances in each sum, shape (m, n).
 
     Returns:
-        Shape (m, d); 0 for choices and for entries that are not active.
+        Shape (m, d); 0 for choices and for inactive entries.
     """
     here, there = columns.fill(x), columns.fill(points)
     ahead = here * factors.sum(axis=1, keepdims=True) - factors @ there

@@ -6,8 +6,8 @@
 | half    | (m,) the lower half of a symmetric matrix, diagonal included                |
 | K, a, L | a covariance, K⁻¹ z for given values z, the Cholesky factor of K            |
 
-Everything that depends on pairs of points is computed once for each pair, without gaps between
-them, and goes to LAPACK and back as it is.
+Everything that depends on pairs of points is computed once for each pair, stored without gaps, and
+passed to LAPACK and back unchanged.
 
 Source of the order: Gustavson et al. (2010), "Rectangular full packed format for Cholesky's
 algorithm".
@@ -23,15 +23,15 @@ from scipy.linalg import lapack
 
 from tuner.surrogate.columns import Columns, Floats, Numbers
 
-#: Layouts that are kept: a fit uses two sizes, and a larger one takes a megabyte.
+#: Number of cached layouts: a fit uses two sizes, and a larger one takes a megabyte.
 _KEPT = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the entries of a half stand: `later` and `earlier` row of each, (m,); `own` (n,).
+    """The positions of the entries of a half: `later` and `earlier` row of each, (m,); `own` (n,).
 
-    `own` are the places of the diagonal, in the order of the rows. Made by `packed_layout`.
+    `own` are the positions of the diagonal, in the order of the rows. Made by `packed_layout`.
     """
 
     later: Numbers
@@ -48,7 +48,7 @@ class Layout:
         return squares
 
     def products(self, left: Floats, right: Floats) -> Floats:
-        """Return the half of left right', for vectors (n,): each entry of pairs, shape (m,)."""
+        """Return the half of left right', for vectors (n,): one entry for each pair, shape (m,)."""
         return left.take(self.later) * right.take(self.earlier)
 
     def half(self, matrix: Floats) -> Floats:
@@ -64,8 +64,8 @@ class Layout:
 
         Returns:
             z' K⁻¹ z / 2 + log |K| / 2; a, shape (n,); and for each entry of the half the derivative
-            of the first by it, off the diagonal by both places at once, shape (m,). None when K is
-            not positive definite as far as can be computed.
+            of the first by it (off the diagonal, by both positions), shape (m,). None if K is not
+            positive definite within the precision.
 
         Source: Rasmussen & Williams (2006), eq. 5.8 and 5.9.
         """
@@ -88,7 +88,7 @@ class Layout:
 
     @functools.cached_property
     def _places(self) -> Numbers:
-        """Where each entry of a matrix stands in its half, shape (n * n,)."""
+        """The position of each entry of a matrix in its half, shape (n * n,)."""
         n = len(self.own)
         places = np.empty((n, n), dtype=np.intp)
         places[self.later, self.earlier] = np.arange(len(self.later))
@@ -96,14 +96,14 @@ class Layout:
         return places.ravel()
 
     def information(self, covariance: Floats, slopes: Floats) -> Floats:
-        """Return what values tell of the parameters of their covariance, shape (p, p).
+        """Return Fisher's information on the parameters of a covariance, shape (p, p).
 
         Args:
             covariance: the half of K.
             slopes: the halves of its derivatives by the parameters, shape (p, m).
 
         Returns:
-            Fisher's information, tr(K⁻¹ dK_i K⁻¹ dK_j) / 2; 0 where K cannot be factored.
+            tr(K⁻¹ dK_i K⁻¹ dK_j) / 2; 0 if K cannot be factored.
         """
         n = len(self.own)
         factor, failed = lapack.dpftrf(n, covariance, uplo="L")

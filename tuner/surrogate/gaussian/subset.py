@@ -1,4 +1,4 @@
-"""Which observations a model is fitted to when there are too many: cost grows with their cube."""
+"""Which observations to fit a model to if there are too many: the cost grows with their cube."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def choose_subset(
     Args:
         x: points, shape (n, d).
         z: values, smaller is better, shape (n,).
-        age: grows with the time of the observation, shape (n,).
-        most: how many to keep, at most n.
+        age: increases with the time of the observation, shape (n,).
+        most: number of rows to keep, at most n.
 
     Returns:
-        Row numbers, rising, `most` of them.
+        Row numbers, ascending, `most` of them.
     """
     kept = np.zeros(len(z), dtype=bool)
     kept[np.argsort(z, kind="stable")[: most // 2]] = True

@@ -1,7 +1,7 @@
-"""From sources to a prior.
+"""Builds a prior from sources.
 
-All sources meet on the same points, so that it does not matter where each of them looked: a study
-that was optimised well saw good points only, which must not pass for a good space.
+All sources are evaluated on the same points, so that it does not matter where each of them looked:
+a well optimized study saw only good points, which must not be taken for a good space.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ from tuner.surrogate.history.screening import Cache, Screened, screen
 from tuner.surrogate.history.source import Source
 from tuner.surrogate.serialisation import digest
 
-#: Points on which the features rest.
+#: Number of points that the features rest on.
 POINTS = 512
-#: Sources that are modelled together; more than these lean on what those have in common.
+#: Maximum number of sources modelled together; further ones rely on what these have in common.
 _TOGETHER = 32
-#: Rows of a source that its model rests on.
+#: Maximum number of rows of a source for its model.
 _ROWS = 256
-#: Rows of each source that are kept for receipts, and that may enter the portfolio.
+#: Number of rows of each source that are kept for receipts, and that may enter the portfolio.
 _WITNESSES, _PROPOSED = 8, 3
 
-#: Share of the scores' variance that the sources' means must show over the space: the rest is
-#: noise.
+#: Minimum share of the scores' variance that the sources' means must show over the space: the rest
+#: is noise.
 _LEAST_SHOWN = 0.2
 
 _NOISE = "its values do not follow the parameters: what they show is noise"
 
-#: Prior of the warm model's sizes s, p, t and sqrt v (see `tuner.surrogate.transfer`), in
+#: Prior of the warm model's sizes s, p, t and sqrt v (see `tuner.surrogate.transfer`), as
 #: logarithms.
 _CENTRE, _SPREAD = np.log([1.0, 1.0, 1.2, 0.03]), np.array([0.5, 0.3, 0.5, 1.0])
-#: And of its lengthscales: halfway between those of history, with what is the target's own being
-#: rougher, and what is usual without history (in one dimension); deviation of all together, and of
-#: each alone. History that misleads must not keep the model from the lengths that are true.
+#: Prior of its lengthscales: halfway between those of history, reduced because the target's own
+#: part is rougher, and the usual ones without history (in one dimension); then the deviations of
+#: all together, and of each one. Misleading history must not keep the model from the true
+#: lengthscales.
 _STRETCH, _USUAL = 0.5, 0.5
 _TOGETHER_SPREAD, _ALONE_SPREAD = 0.7, 0.6
 
@@ -59,11 +60,11 @@ def build_prior(
     Args:
         candidates: points that fill the target's space, shape (C, d); the first 512 are used.
         sources: earlier studies in the target's columns; their order does not matter.
-        cache: what was computed for single sources, by their content; may be empty or lose entries
-            at any time, only makes it faster.
+        cache: results for single sources, by their content; may be empty or lose entries at any
+            time; only saves time.
 
     Returns:
-        None when no source can be used, or they show nothing but noise: the study starts cold.
+        The prior; None if no source is usable, or they show only noise: the study starts cold.
     """
     cache = {} if cache is None else cache
     screened = screen(sources, cache)
@@ -101,7 +102,7 @@ def build_prior(
 
 
 def explain_none(sources: Sequence[Source], cache: Cache | None = None) -> tuple[Contribution, ...]:
-    """Return why each of the sources taught nothing, where `build_prior` has returned None."""
+    """Return why each of the sources taught nothing, after `build_prior` has returned None."""
     screened = screen(sources, {} if cache is None else cache)
     reasons = [(source.name, why) for source, why in screened.dropped]
     reasons += [(source.name, _NOISE) for source in screened.kept]
@@ -109,10 +110,10 @@ def explain_none(sources: Sequence[Source], cache: Cache | None = None) -> tuple
 
 
 def _shown(means: Floats, noise: float) -> float:
-    """Return which share of the scores' variance is due to the parameters, from 0 to 1.
+    """Return the share of the scores' variance that is due to the parameters, from 0 to 1.
 
-    Absolute sizes would not do: a study that was optimised, scored by its own spread, varies little
-    over most of the space, and chance explains a few percent of any noise.
+    Absolute sizes would not work: an optimized study, scored by its own spread, varies little over
+    most of the space, and chance explains a few percent of any noise.
 
     Args:
         means: of the sources at points that fill the space, shape (T, points).
@@ -138,10 +139,10 @@ def _precision(width: int) -> Floats:
 
 
 def _proposed(columns: Columns, screened: Screened) -> tuple[Floats, Floats]:
-    """Return the best configurations of the sources that lie in the space, (k, d) and (l, d).
+    """Return the best configurations of the sources inside the space, (k, d) and (l, d).
 
-    The first ones are the best of a source that recorded all that this study tunes: they can be
-    tried as they are.
+    The first ones are the best of sources that recorded every parameter that this study tunes, so
+    they can be tried unchanged.
     """
     scored = screened.scored[:_TOGETHER]
     is_whole = [not np.isnan(item.x).all(axis=0).any() for item in scored]
@@ -155,7 +156,7 @@ def _proposed(columns: Columns, screened: Screened) -> tuple[Floats, Floats]:
 
 
 def _inside(columns: Columns, x: Floats) -> Floats:
-    """Return the points that lie in the space; NaN does."""
+    """Return the points inside the space; NaN counts as inside."""
     top = np.where(columns.is_choice, np.array(columns.sizes) - 1.0, 1.0)
     inside: Floats = x[(np.isnan(x) | ((x >= 0.0) & (x <= top))).all(axis=1)]
     return inside
@@ -190,7 +191,7 @@ def _means(
             thinned = thin_ranked(scored, _ROWS)
             at_rows = expansion(thinned.x)[:, 0]
             mean = pooled.mean_beside(thinned, at_rows, places, shared)
-            # Half the memory; the same values whether they were kept or made just now.
+            # Half the memory; the values are the same whether they are cached or new.
             cache[single] = mean.astype(np.float32)
         found.append(cache[single][None].astype(np.float64))
     return pooled, np.concatenate(found)

@@ -1,7 +1,7 @@
-"""Scores of a study that may serve as history: what sets its good half apart is what they tell.
+"""Scores for a study that serves as history: what distinguishes its good half matters most.
 
-The values of a study under way keep their shape (`tuner.surrogate.warp`). History is another
-matter: it points at places, and studies can only be compared by what was good in each.
+The values of a running study keep their shape (`tuner.surrogate.warp`). History is different: it
+points to regions, and studies can only be compared by what was good in each.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ import numpy as np
 
 from tuner.surrogate.columns import Floats
 
-#: Below this spread all values count as the same.
+#: Below this spread all values count as equal.
 _TINY = 1e-12
-#: Logarithm beyond which a bad value is tamed once more.
+#: Logarithm above which a bad value is compressed once more.
 _FAR = 3.0
 
 
 def compress_bad(y: Floats, *, breadth: float) -> Floats:
-    """Return values whose good half keeps its shape and whose bad half is tamed.
+    """Return values whose good half keeps its shape and whose bad half is compressed.
 
-    How much a value is worse than the median is put on a logarithmic scale, in units of the spread
-    of the good half: smoothly, so that what was smooth stays so. The result has mean 0 and standard
-    deviation 1.
+    The distance of a bad value from the median is put on a logarithmic scale, in units of the
+    spread of the good half: smoothly, so that smooth functions stay smooth. The result has mean 0
+    and standard deviation 1.
 
     Args:
-        y: objective values, smaller is better, shape (n,); NaN or infinite where there is none,
+        y: objective values, smaller is better, shape (n,); NaN or infinite for a missing value,
             which counts as worse than every other value.
-        breadth: the spread of the good half counts as at least this share of the way from the best
-            value to the upper quartile: above 0 where many values may be nearly the best.
+        breadth: minimum spread of the good half, as a share of the distance from the best value to
+            the upper quartile: above 0 if many values may be nearly the best.
 
     Returns:
-        z, shape (n,), finite; all 0 when the values do not differ. Order and ties are kept.
+        z, shape (n,), finite; all 0 if the values are equal. Order and ties are kept.
     """
     y = np.asarray(y, dtype=float)
     known = np.isfinite(y)
@@ -47,13 +47,13 @@ def compress_bad(y: Floats, *, breadth: float) -> Floats:
 
 
 def _good_spread(z: Floats, least: float) -> float:
-    """Return the root mean square of the good half `z` (at most 0), but `least` if that is more."""
+    """Return the root mean square of the good half `z` (at most 0), but at least `least`."""
     spread = max(float(np.sqrt(np.mean(z**2))) if len(z) else 0.0, least)
     return spread if spread > _TINY else 1.0
 
 
 def _width(z: Floats) -> float:
-    """Return the way from the best value to the upper quartile, to the worst if that is none."""
+    """Return the distance from the best value to the upper quartile, to the worst if that is 0."""
     return float(np.quantile(z, 0.75) - z.min()) or float(np.ptp(z))
 
 

@@ -19,12 +19,12 @@ from scipy.linalg import eigh
 
 from tuner.surrogate.columns import Floats
 
-#: Ways to differ that are kept.
+#: Maximum number of directions that are kept.
 _WAYS = 16
-#: Below this deviation a source's model explains so little that it is not blown up to size 1.
+#: A source's model with a smaller deviation explains too little to be scaled up to size 1.
 _LEAST_SIZE = 0.6
-#: Points of a portfolio, the least squared scaled distance of two of them, and how much a place's
-#: mean counts beside what it adds to the places before it.
+#: For a portfolio: number of points, minimum squared scaled distance between two, and the weight of
+#: a place's mean compared with what it adds to the places before it.
 _PORTFOLIO, _APART, _MEAN_COUNTS = 16, 0.01, 0.25
 
 
@@ -37,13 +37,13 @@ def standard(means: Floats, points: int) -> Floats:
 
 
 def features(means: Floats, shares: Floats) -> Floats:
-    """Return the weighted mean and the ways to differ on the points, shape (points, 1 + r)."""
+    """Return the weighted mean and the differences on the points, shape (points, 1 + r)."""
     mean = shares @ means
     count = len(shares)
     ways = min(_WAYS, count - 1)
     if ways == 0:
         return mean[:, None]
-    # The unbiased covariance over sources; its eigenvectors, as long as the deviation along them.
+    # The unbiased covariance over sources; its eigenvectors, scaled by the deviation along them.
     away = (means - mean) * np.sqrt(shares * count / (count - 1))[:, None]
     size = means.shape[1]
     values, vectors = eigh(away.T @ away, subset_by_index=[size - ways, size - 1])
@@ -54,12 +54,12 @@ def features(means: Floats, shares: Floats) -> Floats:
 def portfolio(
     means: Floats, shares: Floats, features: Floats, winners: Sequence[int] = ()
 ) -> list[int]:
-    """Return the places to try while nothing is known: each is best beside those before it.
+    """Return the places to try while nothing is known: each complements those before it.
 
     The first has the best mean: among the winners, if there are any, because what was really tried
-    and did best is easier to believe than what a model says of a place. Each other one is not
-    beside a chosen one, and improves the best of those on the weighted average over the sources;
-    one source alone gains nothing from a second place, so a good mean counts as well.
+    and did best is more credible than a model's prediction. Each other one is not next to a chosen
+    one, and improves their best value in the weighted average over the sources; a single source
+    gains nothing from a second place, so a good mean counts as well.
 
     Args:
         means: of the sources at the places, shape (T, C).

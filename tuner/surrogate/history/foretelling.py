@@ -1,8 +1,9 @@
-"""How far the value at some point of a training foretells the end, by the curves of history.
+"""How well intermediate values of a training predict the final one, from the curves of history.
 
-`FRACTIONS` are shares of a whole training. A study tells of one by the rank correlation between the
-values there and at the end; several studies together by the mean of Fisher's transforms, each with
-the weight of its number of trials (n - 3, the inverse of the transform's variance).
+`FRACTIONS` are shares of a complete training. For each one, a study contributes the rank
+correlation between its values there and at the end; several studies are combined by the mean of
+Fisher's transforms, weighted by the number of trials (n - 3, the inverse of the transform's
+variance).
 
 Source: Fisher (1915), "Frequency distribution of the values of the correlation coefficient in
 samples from an indefinitely large population"; for ranks, Fieller, Hartley & Pearson (1957).
@@ -17,30 +18,30 @@ import numpy as np
 
 from tuner.surrogate.columns import Floats
 
-#: Shares of a whole training at which curves are compared.
+#: Shares of a complete training at which curves are compared.
 FRACTIONS: Floats = np.geomspace(1.0 / 128.0, 1.0, 29)
-#: Whole trials with curves below which a study tells nothing of it.
+#: Minimum number of complete trials with curves for a study to contribute.
 LEAST = 8
-#: Studies differ: what many of them say together counts at most as so many trials.
+#: Studies differ: all of them together count as at most this number of trials.
 _MOST_TRIALS = 40.0
-#: Correlations beyond this are not believed of a finite sample.
+#: Correlations are clipped here: a finite sample does not support higher ones.
 _HIGHEST = 0.995
 
 
 @dataclass(frozen=True, eq=False)
 class Foretelling:
-    """By `FRACTIONS`: correlation with the end, rising from one to the next, and its weight.
+    """For each of `FRACTIONS`: the correlation with the end, non-decreasing, and its weight.
 
     Attributes:
-        correlation: shape (k,), from 0 to 1; where nothing is known, of the nearest that is.
-        trials: how many trials the whole counts as.
+        correlation: shape (k,), from 0 to 1; if unknown, that of the nearest known share.
+        trials: number of trials that all this counts as.
     """
 
     correlation: Floats
     trials: float
 
     def at(self, fraction: float) -> float:
-        """Return the correlation at a share of the training, from 0 to 1; 1 at the end."""
+        """Return the correlation at a share of the training, from 0 to 1; it is 1 at the end."""
         if fraction >= 1.0:
             return 1.0
         logs = np.log(FRACTIONS)
@@ -48,15 +49,15 @@ class Foretelling:
 
 
 def correlations(curves: Sequence[Mapping[float, float]], finals: Sequence[float]) -> Floats | None:
-    """Return what one study says.
+    """Return the contribution of one study.
 
     Args:
-        curves: of its whole trials, values by steps; those without reports are passed over.
-        finals: how they ended.
+        curves: of its complete trials, values by step; those without reports are skipped.
+        finals: their final values.
 
     Returns:
-        Rank correlations and numbers of trials, shape (k, 2); NaN where too few had begun. None:
-        the study tells nothing.
+        Rank correlations and numbers of trials, shape (k, 2); NaN where too few trials had started.
+        None: the study has too few trials.
     """
     pairs = [(c, f) for c, f in zip(curves, finals, strict=True) if len(c) > 1 and np.isfinite(f)]
     if len(pairs) < LEAST:
@@ -82,10 +83,10 @@ def correlations(curves: Sequence[Mapping[float, float]], finals: Sequence[float
 
 
 def foretelling(studies: Sequence[Floats]) -> Foretelling | None:
-    """Return what several studies say together; None where none says anything.
+    """Return the combination of several studies; None if none contributes.
 
     Args:
-        studies: what `correlations` returned for each.
+        studies: the results of `correlations`.
     """
     if not studies:
         return None
@@ -98,14 +99,14 @@ def foretelling(studies: Sequence[Floats]) -> Foretelling | None:
     told = np.flatnonzero(total)
     if not len(told):
         return None
-    # Nobody foretells worse by having seen more; a rank that is turned over foretells nothing.
+    # Later values cannot predict worse than earlier ones; a negative correlation predicts nothing.
     rising = np.maximum.accumulate(np.maximum(np.tanh(mean[told]), 0.0))
     correlation = np.interp(np.arange(len(FRACTIONS)), told, rising)
     return Foretelling(correlation, float(min(total[told].mean() + 3.0, _MOST_TRIALS)))
 
 
 def _ranks(values: Floats) -> Floats:
-    """Return the ranks of values, equal ones sharing theirs, shape as given."""
+    """Return the ranks of values, with equal ones sharing theirs, in the same shape."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     ranks: Floats = (ends - 0.5 * (counts + 1))[inverse]

@@ -1,4 +1,4 @@
-"""What studies have in common, and what is each one's own: one model of several sources at once.
+"""What studies have in common, and what is specific to each: one model of several sources.
 
 | name | meaning                                                                            |
 |------|------------------------------------------------------------------------------------|
@@ -32,9 +32,9 @@ from tuner.surrogate.gaussian.gp import cholesky
 from tuner.surrogate.history.ranking import Scored
 from tuner.surrogate.history.rows import SourceRows, gather
 
-#: Rows of all sources together that decide the hyperparameters, and that the posterior rests on.
+#: Maximum number of rows, over all sources, for fitting the hyperparameters and for the posterior.
 _FIT_ROWS, _ROWS = 320, 1600
-#: Prior variance of the shift of a source: whether its points are good in total says nothing.
+#: Prior variance of the shift of a source: the average level of its points means nothing.
 _SHIFT = 4.0
 _LEAST_NOISE = 1e-6
 _STEPS = 40
@@ -44,7 +44,7 @@ _LENGTH = (0.4, 1.0)
 
 
 class _Posterior:
-    """The negative log posterior of (log lengthscales, log a, log b, log v), without constants."""
+    """The negative log posterior of (log lengthscales, log a, log b, log v), up to a constant."""
 
     def __init__(self, columns: Columns, rows: SourceRows) -> None:
         self._rows = rows
@@ -99,7 +99,7 @@ class Pooled:
 
     @property
     def own_lengths(self) -> Floats:
-        """w, and for columns that no source knows the geometric mean of the others', above 0."""
+        """w, with the geometric mean of the others for columns that no source knows, above 0."""
         known = self.lengths > 0
         usual = float(np.exp(np.log(self.lengths[known]).mean())) if known.any() else 1.0
         return np.where(known, self.lengths, usual)
@@ -127,7 +127,7 @@ class Pooled:
             mine = self.rows.task == task
             near = matern[:, mine]
             if unknown.any():
-                # What a source did not record changes nothing in it.
+                # A source does not depend on parameters that it did not record.
                 near = kernel.matern_between(
                     self._scaled(np.where(unknown, np.nan, x)), self._scaled(self.rows.x[mine])
                 )
@@ -139,7 +139,7 @@ class Pooled:
 
         Args:
             shared: g at its points, shape (n,).
-            x: where the mean is wanted, shape (m, d).
+            x: points at which to compute the mean, shape (m, d).
             shared_x: g there, shape (m,).
         """
         unknown = np.isnan(scored.x).all(axis=0)
@@ -159,7 +159,7 @@ class Pooled:
 
 
 def pool(columns: Columns, sources: Sequence[Scored]) -> Pooled:
-    """Return the most probable model of sources together; a function of the arguments alone.
+    """Return the most probable joint model of the sources; a pure function of the arguments.
 
     Args:
         sources: at least one, each of at least one point.

@@ -1,8 +1,8 @@
-"""What history expects of a study that has not begun: the artifact that the sampler starts from.
+"""What history expects of a study that has not started: the artifact that the sampler starts from.
 
 It holds the mean of history and the main ways in which studies differ from it, as functions of a
-point, the points to try first, and what a receipt quotes. It never holds all of history, so a
-proposal costs the same whether it rests on ten trials or on a hundred thousand.
+point, the points to try first, and the data that a receipt quotes. It never holds all of history,
+so a proposal costs the same whether it rests on ten trials or on a hundred thousand.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class NearestRows:
-    """The best rows of every source, compactly: x (k, d), z (k,), row (k,), source (k,)."""
+    """The best rows of every source in compact form: x (k, d), z (k,), row (k,), source (k,)."""
 
     x: Floats
     z: Floats
@@ -34,11 +34,11 @@ class NearestRows:
 
 @dataclass(frozen=True)
 class Contribution:
-    """How one source entered a prior.
+    """How one source contributed to a prior.
 
-    `rows` distinct points of it were used (0: none); `weight` is its share of the mean, from 0 to
-    1; `agreement` the correlation of its model with the mean of the others, from -1 to 1 (None:
-    there are no others); `reason` says why it was left out, empty if it was not.
+    `rows` is the number of its distinct points used (0: none); `weight` its share of the mean, from
+    0 to 1; `agreement` the correlation of its model with the mean of the others, from -1 to 1
+    (None: there are no others); `reason` says why it was left out, empty if it was not.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Prior:
     """Made by `tuner.surrogate.history.building.build_prior`.
 
     Attributes:
-        expansion: the features: the mean of history first, then the ways to differ.
+        expansion: the features: the mean of history first, then the ways in which studies differ.
         lengths: inverse squared lengthscales of history, shape (d,), above 0.
-        centre, precision: of the normal prior of the warm model's theta, (4 + d,) and twice that;
-            see `tuner.surrogate.history.sizing`.
-        likeness: the share of a study's variance that the studies have in common, from 0 to 1.
-        portfolio: points to try while nothing is known, the best first, shape (k, d).
-        contributions: of all sources; those that were used first.
-        foretelling: how far a value on the way foretells the end; None: no source has curves.
+        centre, precision: of the normal prior of the warm model's theta, shapes (4 + d,) and
+            (4 + d, 4 + d); see `tuner.surrogate.history.sizing`.
+        likeness: the share of a study's variance that all studies have in common, from 0 to 1.
+        portfolio: points to try while nothing is known, best first, shape (k, d).
+        contributions: of all sources; used ones first.
+        foretelling: how well intermediate values predict final ones; None: no source has curves.
     """
 
     columns: Columns
@@ -75,11 +75,11 @@ class Prior:
     foretelling: Foretelling | None = None
 
     def features(self, x: Floats) -> Floats:
-        """Return the mean and the ways to differ at points (m, d), shape (m, 1 + r)."""
+        """Return the mean and the differences at points (m, d), shape (m, 1 + r)."""
         return self.expansion(x)
 
     def features_and_pull(self, x: Floats) -> tuple[Floats, Pull]:
-        """Return the features, and the derivatives of sums of them: see `Expansion.with_pull`."""
+        """Return features, and a function for derivatives of sums: see `Expansion.with_pull`."""
         return self.expansion.with_pull(x)
 
     def mean(self, x: Floats) -> Floats:
@@ -100,7 +100,7 @@ class Prior:
         """Return the historic trials nearest to a point (d,), among the best ones of each source.
 
         Returns:
-            Dicts of `source` (name), `row` (of that source), `distance` (scaled) and `score`.
+            Dicts of `source` (name), `row` (in that source), `distance` (scaled) and `score`.
         """
         seen = self.witnesses
         here = kernel.scaled(self.columns, x[None], self.lengths)
@@ -130,7 +130,7 @@ class Prior:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Prior:
-        """Return the prior that `to_bytes` was asked of.
+        """Invert `to_bytes`.
 
         Raises:
             ValueError: the bytes are damaged or of another version.

@@ -1,4 +1,4 @@
-"""Scores of the trials of one source, on a scale that can be compared between studies.
+"""Scores of the trials of one source, on a scale that is comparable between studies.
 
 | name  | meaning                                                                        |
 |-------|--------------------------------------------------------------------------------|
@@ -6,12 +6,12 @@
 | rung  | step at which a pruned trial stopped; its value is comparable in its rung only |
 | group | the rows of one point: repeats of a configuration, or one trial at its rungs   |
 
-A pruned trial takes the place, among the final values, of the finished trials that stood where it
-stood at its rung. Without finished trials at that rung it comes after all final values: whoever
-went further was judged better at each rung before, which is the rule of every pruner.
+A pruned trial takes the place, among the final values, of the finished trials that had its standing
+at its rung. Without finished trials at that rung it comes after all final values: trials that
+continued were judged better at each rung before, which is the rule of every pruner.
 
-Scores are no ranks: a study that was optimised has many trials that are nearly the same and nearly
-as good, and ranks would tear them apart.
+Scores are not ranks: an optimized study has many trials that are nearly the same and nearly as
+good, and ranks would tear them apart.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from tuner.surrogate.columns import Floats, Numbers
 from tuner.surrogate.history.compression import compress_bad
 from tuner.surrogate.history.source import FINAL, Source
 
-#: Fewer finished trials than this at a rung do not say where a pruned one would have ended.
+#: Minimum number of finished trials at a rung to tell where a pruned one would have ended.
 _REFERENCES = 3
-#: Points that agree to so many decimals in every column are the same point.
+#: Points that agree to this number of decimals in every column are the same.
 _DECIMALS = 9
-#: A place below all points of the unit cube, for NaN, which would not be equal to itself.
+#: A position below all points of the unit cube that replaces NaN, which does not equal itself.
 _NOWHERE = -1e6
 
-#: What a row's rank is decided by first: a value (its own or the one it stands for), then pruned
-#: trials that nothing is known of, then parameters that made a trial fail.
+#: The first sort key of a row: with a value (its own or an assigned one), then pruned trials about
+#: which nothing is known, then those that failed because of their parameters.
 _PLACED, _UNPLACED, _INFEASIBLE = 0.0, 1.0, 2.0
-#: See `compress_bad`: half of the trials of a study that was optimised may be nearly the best.
+#: See `compress_bad`: half of the trials of an optimized study may be nearly the best.
 _BREADTH = 0.2
-#: How far the last of the trials without a value comes behind the first of them.
+#: Distance in score of the last trial without a value behind the first one.
 _BEHIND = 0.5
 
 
@@ -45,8 +45,8 @@ _BEHIND = 0.5
 class Scored:
     """The distinct points of a source, best first (equal scores in the order of the points).
 
-    `x` (n, d); `z` (n,), the mean score where a point was tried several times; `row` (n,), the row
-    of the source that the point is quoted from.
+    `x` (n, d); `z` (n,), the mean score of a point that was tried several times; `row` (n,), the
+    row of the source to quote for the point.
     """
 
     x: Floats
@@ -55,7 +55,7 @@ class Scored:
 
 
 def score(source: Source) -> Scored:
-    """Return the distinct points of a source with their scores; its order of rows is irrelevant."""
+    """Return the distinct points of a source with their scores, whatever the order of its rows."""
     if len(source) == 0:
         return Scored(x=source.x, z=np.zeros(0), row=np.zeros(0, dtype=np.int64))
     group = _groups(source.x)
@@ -73,15 +73,15 @@ def score(source: Source) -> Scored:
 
 
 def _groups(x: Floats) -> Numbers:
-    """Return the number of each row's point, 0 and up, shape (n,)."""
+    """Return the index of each row's point, from 0, shape (n,)."""
     filled = np.round(np.where(np.isnan(x), _NOWHERE, x), _DECIMALS)
     _, group = np.unique(filled, axis=0, return_inverse=True)
     return np.asarray(group, dtype=np.int64).reshape(-1)
 
 
 def _counted_rows(source: Source, group: Numbers) -> Numbers:
-    """Return the rows that are ranked: the final ones, else those of a point's last rung."""
-    # A final row lies beyond every rung.
+    """Return the rows to rank: the final ones, else those of a point's last rung."""
+    # A final row comes after every rung.
     rung = np.where(source.rung == FINAL, np.iinfo(np.int64).max, source.rung)
     last = np.full(int(group.max()) + 1, np.iinfo(np.int64).min)
     np.maximum.at(last, group, rung)
@@ -89,12 +89,12 @@ def _counted_rows(source: Source, group: Numbers) -> Numbers:
 
 
 def _keys(source: Source, group: Numbers, rows: Numbers) -> Floats:
-    """Return what the rows are ordered by, shape (len(rows), 4), each column ascending."""
+    """Return the sort keys of the rows, shape (len(rows), 4), each column ascending."""
     y, rung = source.y[rows], source.rung[rows]
     keys = np.zeros((len(rows), 4))
     final = rung == FINAL
     keys[:, 1] = y
-    # Of equal values, a trial that ended comes before those that were stopped, late before early.
+    # Among equal values, ended trials come before stopped ones, and late stops before early ones.
     keys[:, 2] = np.where(final, -np.inf, -rung)
     keys[:, 3] = np.where(final, 0.0, y)
     keys[~final, 0] = _UNPLACED
@@ -111,7 +111,7 @@ def _keys(source: Source, group: Numbers, rows: Numbers) -> Floats:
 
 
 def _references(source: Source, group: Numbers, step: int) -> tuple[Floats, Floats]:
-    """Return the values at a step of the trials that went on to the end, and their final values."""
+    """Return the values at a step of the trials that ran to their end, and their final values."""
     finals: dict[int, float] = {}
     for row in np.flatnonzero((source.rung == FINAL) & ~np.isnan(source.y)):
         finals.setdefault(int(group[row]), float(source.y[row]))
@@ -136,6 +136,6 @@ def _scores(keys: Floats) -> Floats:
 
 
 def _dense(keys: Floats) -> Numbers:
-    """Return the rank of each row of keys, 0 and up; equal rows share one."""
+    """Return the rank of each row of keys, from 0; equal rows share one."""
     _, rank = np.unique(keys, axis=0, return_inverse=True)
     return np.asarray(rank, dtype=np.int64).reshape(-1)

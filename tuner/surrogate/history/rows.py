@@ -1,4 +1,4 @@
-"""Rows of several sources side by side, and fewer of them where there are too many."""
+"""The rows of several sources combined, and a selection of them if there are too many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.surrogate.history.ranking import Scored
 
 @dataclass(frozen=True, eq=False)
 class SourceRows:
-    """Rows of several sources: `x` (n, d), `z` (n,), and the number of each row's source (n,)."""
+    """Rows of several sources: `x` (n, d), `z` (n,), and the index of each row's source (n,)."""
 
     x: Floats
     z: Floats
@@ -32,13 +32,13 @@ class SourceRows:
 
     @cached_property
     def same(self) -> Floats:
-        """1 where two rows are of one source, else 0, shape (n, n)."""
+        """1 if two rows are from the same source, else 0, shape (n, n)."""
         same: Floats = (self.task[:, None] == self.task[None, :]).astype(np.float64)
         return same
 
 
 def thin_ranked(scored: Scored, most: int) -> Scored:
-    """Return at most so many points: the best quarter of them, and evenly from the others."""
+    """Return at most `most` points: the best quarter of them, and an even selection of the rest."""
     n = len(scored.z)
     if n <= most:
         return scored
@@ -49,7 +49,7 @@ def thin_ranked(scored: Scored, most: int) -> Scored:
 
 
 def gather(sources: Sequence[Scored], most: int) -> SourceRows:
-    """Return about `most` rows of all sources together, as many of each."""
+    """Return about `most` rows of all sources together, the same number from each."""
     thinned = [thin_ranked(scored, max(most // len(sources), 4)) for scored in sources]
     sizes = [len(scored.z) for scored in thinned]
     return SourceRows(

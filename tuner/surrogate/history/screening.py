@@ -1,4 +1,4 @@
-"""Which sources can teach anything: not too small, not without differences, not there already."""
+"""Which sources are usable: large enough, with differences, and not copies."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from tuner.surrogate.history.ranking import Scored, score
 from tuner.surrogate.history.source import Source
 
-#: Distinct points below which a source teaches nothing.
+#: Minimum number of distinct points of a source.
 LEAST = 5
-#: Share of a source's rows that another source has too, from which on it counts as a copy.
+#: Minimum share of a source's rows that another source must have for it to count as a copy.
 _COPIED = 0.5
-#: Share of the target's parameters that a source must know.
+#: Minimum share of the target's parameters that a source must know.
 _KNOWN = 0.5
-#: Positions that agree to so many decimals are the same.
+#: Positions that agree to this number of decimals are equal.
 _DECIMALS = 5
 
 
-#: What was computed for single sources before, by a key made of their content.
+#: Cached results for single sources, by a key derived from their content.
 Cache = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Screened:
-    """`kept` sources with their scores, and why each of the `dropped` ones is not among them.
+    """The `kept` sources with their scores, and the reasons for the `dropped` ones.
 
-    The order of both depends on content and names alone.
+    The order of both depends only on content and names.
     """
 
     kept: tuple[Source, ...]
@@ -38,7 +38,7 @@ class Screened:
 
 
 def screen(sources: Sequence[Source], cache: Cache) -> Screened:
-    """Return the sources that can be used, the largest copy of each in place of all its copies."""
+    """Return the usable sources; of several copies, the largest one is kept."""
     kept: list[Source] = []
     scored: list[Scored] = []
     dropped: list[tuple[Source, str]] = []
@@ -84,7 +84,7 @@ def _narrow(scored: Scored) -> str:
 
 
 def _copy(rows: Sequence[bytes], seen: dict[bytes, str]) -> str:
-    """Return of which other source the rows are a copy; empty if they are not."""
+    """Return the name of the source that the rows are a copy of; empty if they are not."""
     known = [seen[row] for row in rows if row in seen]
     if len(known) < _COPIED * len(rows):
         return ""
@@ -95,7 +95,7 @@ def _rows(source: Source) -> list[bytes]:
     """Return points and values together, as keys; those without a value are left out."""
     table = source.table[~np.isnan(source.y)]
     table[:, :-2] = np.round(table[:, :-2], _DECIMALS)
-    # What was written with 32 bits somewhere is still a copy.
+    # A copy that was stored with 32 bits somewhere still counts as a copy.
     rows = np.ascontiguousarray(table.astype(np.float32) + np.float32(0.0))
     keys: list[bytes] = rows.view(f"V{rows.shape[1] * rows.itemsize}").reshape(-1).tolist()
     return keys

@@ -1,7 +1,7 @@
 """The sizes of the warm model's parts, by maximum a posteriori with analytic gradients.
 
 Notation as in `tuner.surrogate.transfer`; theta = (log s, log p, log t, log sqrt v, and for each
-column the log of its residual lengthscale), with the normal prior that history gave.
+column the log of its residual lengthscale), with the normal prior from history.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from tuner.surrogate.gaussian.descent import descend
 from tuner.surrogate.gaussian.packed_symmetric import packed_layout
 from tuner.surrogate.history.prior import Prior
 
-#: Deviation of the coefficient of m, in units of s.
+#: Standard deviation of the coefficient of m, in units of s.
 SIGN = 1.0
-#: Deviation of a constant shift of all values: which values are good, the target alone tells.
+#: Standard deviation of a constant shift of all values: only the target shows which values are
+#: good.
 SHIFT = 3.0
-#: The least variance of the noise.
+#: Minimum variance of the noise.
 LEAST_NOISE = 1e-6
 _STEPS = 40
-#: A search ends when it would gain less than this, in logarithms of the posterior; and the search
+#: A search ends when it would gain less than this in log posterior; the second is for the search
 #: with a part of the observations.
 _TOLERANCE, _ROUGH = 1e-2, 1e-1
-#: Observations up to which all of them are used from the start.
+#: Maximum number of observations that are all used from the start.
 _MANY = 40
 
 
 @dataclass(frozen=True, eq=False)
 class SizingData:
-    """Observations: `x` (n, d), `z` (n,), the share of the noise that each has, extra variance."""
+    """Observations: `x` (n, d), `z` (n,), each one's share of the noise, and extra variance."""
 
     x: Floats
     z: Floats
@@ -42,7 +43,7 @@ class SizingData:
 
 @dataclass(frozen=True, eq=False)
 class Sizes:
-    """What theta stands for: s², p², t², v, and the residual's inverse squared lengthscales."""
+    """The meaning of theta: s², p², t², v, and the residual's inverse squared lengthscales."""
 
     scale: float
     ways: float
@@ -67,7 +68,7 @@ class Sizes:
 
 
 class LengthPosterior:
-    """The negative log posterior of theta, without constants."""
+    """The negative log posterior of theta, up to a constant."""
 
     def __init__(self, prior: Prior, data: SizingData) -> None:
         f = prior.features(data.x)
@@ -79,7 +80,7 @@ class LengthPosterior:
         self._squares = self._layout.squares(prior.columns, data.x)
         self._data = data
         self._prior = prior
-        #: The same of some of the observations: it shows where to look, and how this is bent.
+        #: The same for some of the observations: it shows where to search, and the curvature.
         self.part = self if n <= _MANY else LengthPosterior(prior, _evenly(data))
         self.spread = np.sqrt(np.diag(np.linalg.inv(prior.precision)))
 
@@ -92,7 +93,8 @@ class LengthPosterior:
         expected = sizes.slope * self._mean
         found = self._layout.evidence(self._covariance(sizes, parts), self._data.z - expected)
         if found is None:
-            # Rounding at the edge of what can be factored: a wall that the search turns from.
+            # Rounding errors at the edge of what can be factored: a wall for the search to turn
+            # back from.
             return 1e10, to_prior
         value, weights, pull = found
         gradient = np.empty(len(theta))
@@ -107,7 +109,7 @@ class LengthPosterior:
     def curvature(self, theta: Floats) -> Floats:
         """Return the expected second derivatives: Fisher's information and the prior's precision.
 
-        Of many observations the information is that of some, scaled up; shape (4 + d, 4 + d).
+        With many observations, the information of some is scaled up; shape (4 + d, 4 + d).
         """
         more = max(len(self._data.z) / _MANY, 1.0)
         curvature: Floats = more * self.part.information(theta) + self._prior.precision
@@ -124,7 +126,8 @@ class LengthPosterior:
         changes[3, self._layout.own] = (sizes.noise - LEAST_NOISE) * self._data.shares
         np.multiply(self._squares, slope, out=changes[4:])
         changes[4:] *= (-sizes.residual * sizes.lengths)[:, None]
-        # The changes are by the sizes' squares: by theta they are twice as large.
+        # The changes are derivatives by the squares of the sizes: those by theta are twice as
+        # large.
         told: Floats = 4.0 * self._layout.information(covariance, changes)
         return told
 
@@ -146,13 +149,13 @@ class LengthPosterior:
 
 
 def _evenly(data: SizingData) -> SizingData:
-    """Return some of the observations, evenly from the order in which they came."""
+    """Return some of the observations, selected evenly in their order."""
     rows = np.linspace(0, len(data.z) - 1, _MANY).astype(np.intp)
     return SizingData(data.x[rows], data.z[rows], data.shares[rows], data.extra[rows])
 
 
 def find_sizes(prior: Prior, data: SizingData) -> Sizes:
-    """Return the most probable sizes; a function of the arguments alone."""
+    """Return the most probable sizes; a pure function of the arguments."""
     posterior, theta = LengthPosterior(prior, data), prior.centre
     if posterior.part is not posterior:
         _, theta = descend(posterior.part, theta, steps=_STEPS, tolerance=_ROUGH)

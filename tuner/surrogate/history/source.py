@@ -1,13 +1,13 @@
-"""What one earlier study knows, in the columns of the study that is to learn from it.
+"""The knowledge of one earlier study, in the columns of the study that learns from it.
 
 | name | meaning                                                                           |
 |------|-----------------------------------------------------------------------------------|
-| n, d | rows of the source (a configuration and what came of it); columns of the target   |
+| n, d | rows of the source (a configuration and its result); columns of the target        |
 | x    | (n, d) points as `columns.py` describes them; NaN: inactive, or not known here     |
 | y    | (n,) values, smaller is better; NaN: the parameters themselves made the trial fail |
 | rung | (n,) the step at which `y` was read; -1: the final value                           |
 
-Only the order of the values of one source counts, so sources may differ in unit and scale.
+Only the order of the values within a source matters, so sources may differ in unit and scale.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ FINAL = -1
 class Source:
     """One earlier study, mapped to the target's columns.
 
-    A trial that was pruned has one row, at the last step it reported. A trial that ended may have,
-    beside its final row, rows of the same `x` at earlier steps: they place the pruned ones.
+    A pruned trial has one row, at the last step that it reported. An ended trial may have, in
+    addition to its final row, rows with the same `x` at earlier steps: they determine the standing
+    of pruned ones.
 
     Args:
-        name: how a receipt calls it.
+        name: its name in a receipt.
         x: (n, d), may lie outside [0, 1]; copied.
         y: (n,), smaller is better; infinite values count as infeasible.
         rung: (n,), -1 for a final value (the default for all).
-        weight: how much it counts beside the others, by the user's word; positive.
-        foretold: what `foretelling.correlations` says of its curves; None: it has none.
+        weight: its weight compared with other sources, set by the user; positive.
+        foretold: the result of `foretelling.correlations` for its curves; None: it has none.
 
     Raises:
         ValueError: shapes or the weight do not fit.
@@ -78,20 +79,20 @@ class Source:
 
     @cached_property
     def content(self) -> str:
-        """SHA-256 of the rows, in an order that does not depend on how they were listed."""
+        """SHA-256 of the rows, independent of the order in which they are listed."""
         order = np.lexsort(self.table.T[::-1])
         return self._digest(self.table[order])
 
     @cached_property
     def listing(self) -> str:
-        """SHA-256 of the rows as they were listed."""
+        """SHA-256 of the rows in the order in which they are listed."""
         return self._digest(self.table)
 
     @property
     def table(self) -> Floats:
-        """The rows, `y` and `rung` last, shape (n, d + 2); equal ones are equal bit for bit."""
+        """The rows, with `y` and `rung` last, shape (n, d + 2); equal rows have equal bits."""
         rows = np.column_stack([self.x, self.y, self.rung.astype(np.float64)])
-        # One NaN and one zero, whatever their bits.
+        # Canonical NaN and zero, whatever their bits.
         return np.where(np.isnan(rows), np.nan, rows) + 0.0
 
     @staticmethod

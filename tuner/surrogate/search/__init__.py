@@ -1,1 +1,1 @@
-"""The search for the point where a trial is worth most."""
+"""The search for the most valuable point for a trial."""

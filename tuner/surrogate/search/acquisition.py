@@ -1,8 +1,8 @@
-"""How much a trial at a point would be worth: the logarithm of the expected improvement.
+"""The value of a trial at a point: the logarithm of the expected improvement.
 
-Several models may be asked together, each with a weight: the expected improvements are averaged.
-Probabilities that a point is feasible are multiplied on. Everything stays in logarithms, so that
-the search has a slope to follow where all improvements are 1e-300.
+Several models may be combined, each with a weight: the expected improvements are averaged, and
+multiplied by probabilities that a point is feasible. Everything stays in logarithms, so that the
+search has a gradient to follow where all improvements are 1e-300.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing_extensions import override
 from tuner.surrogate.columns import Floats
 from tuner.surrogate.model import Model, slopes
 
-#: The logarithm of the root of 2π.
+#: The logarithm of the square root of 2π.
 LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 _ROOT_HALF_PI = float(np.sqrt(0.5 * np.pi))
 _ROOT2 = float(np.sqrt(2.0))
-#: Below this the closed form loses its digits and the series takes over.
+#: Below this the closed form loses precision and the series is used.
 _FAR = -50.0
-#: The logarithm of a probability that is a deviation short of what is demanded sinks by so much.
+#: Penalty on the log probability for each standard deviation that a demand is missed by.
 _STEEP = 50.0
-#: Models of less weight than e to this are left out.
+#: Models with a log weight below this are left out.
 _NEGLIGIBLE = -12.0
 
 Arms = Sequence[tuple[float, Model]]
 
 
 class Acquisition(Protocol):
-    """What the search maximises: a smooth function of points."""
+    """The function that the search maximizes: smooth in the points."""
 
     def value(self, x: Floats) -> Floats:
         """Return the values of points (m, d), shape (m,)."""
@@ -63,21 +63,21 @@ def log_improvement(u: Floats) -> Floats:
 
 
 def _log_sum(parts: Floats) -> Floats:
-    """Return log of the sum of exponentials over the first axis of finite `parts` (k, m)."""
-    # SciPy's takes longer than all the rest on arrays as small as these.
+    """Return the log of the sum of exponentials over the first axis of finite `parts` (k, m)."""
+    # SciPy's version takes longer than everything else for arrays as small as these.
     most = parts.max(axis=0)
     found: Floats = most + np.log(np.exp(parts - most).sum(axis=0))
     return found
 
 
 class LogExpectedImprovement(Acquisition):
-    """The improvement on the best of the points seen, expected by a mixture of models.
+    """The improvement over the best of the points seen, expected by a mixture of models.
 
     Args:
-        arms: logarithm of the weight, and the model; weights need not add up to 1.
-        seen: points that were observed or are believed, shape (n, d). Each model says itself what
-            the best value among them is: observations are noisy.
-        boldness: factor on the deviations; above 1 it looks further away from what is known.
+        arms: the logarithm of the weight, and the model; weights need not add up to 1.
+        seen: points that were observed or assumed, shape (n, d). Each model predicts the best value
+            among them itself, because observations are noisy.
+        boldness: factor on the standard deviations; above 1 it looks further from what is known.
     """
 
     def __init__(self, arms: Arms, seen: Floats, boldness: float = 1.0) -> None:
@@ -119,14 +119,14 @@ class LogExpectedImprovement(Acquisition):
 
 
 class LogFeasibility(Acquisition):
-    """The probability that all of some quantities are at most 0.
+    """The probability that all of several quantities are at most 0.
 
     Args:
-        models: one of each quantity.
-        limits: what each may be at most, on the scale of its model.
-        cautions: the power of each probability, at least 1; by default 1.
-        demands: how many deviations each mean is to lie below its limit. What comes short of that
-            is only proposed where nothing else is left. By default nothing is demanded.
+        models: one for each quantity.
+        limits: the maximum of each one, on the scale of its model.
+        cautions: the power of each probability, at least 1; default 1.
+        demands: how many standard deviations each mean should be below its limit. Points that miss
+            this are proposed only if nothing else is left. By default there are no demands.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class LogFeasibility(Acquisition):
 
 
 class Product(Acquisition):
-    """Several acquisitions multiplied: their logarithms add up."""
+    """The product of several acquisitions: the sum of their logarithms."""
 
     def __init__(self, parts: Sequence[Acquisition]) -> None:
         self._parts = parts

@@ -1,6 +1,6 @@
-"""Climbing from several points at once: a quasi-Newton method in a box, in one batch.
+"""Climbs from several points at once: a quasi-Newton method in a box, in one batch.
 
-All points climb together, because asking a model for 30 points costs little more than for one.
+All points climb together, because evaluating a model at 30 points costs little more than at one.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from tuner.surrogate.columns import Flags, Floats
 from tuner.surrogate.search.acquisition import Acquisition
 
 _ROUNDS = 16
-#: Lengths of a step that are tried, as multiples of the Newton step.
+#: Lengths of a step to try, as multiples of the Newton step.
 _LENGTHS = np.array([1.0, 0.4, 0.1, 0.02, 2.5])
-#: How far the first step goes, in the unit cube.
+#: Length of the first step, in the unit cube.
 _FIRST = 0.1
-#: A point has arrived when it gains less than this in a round (in logarithms of the acquisition).
+#: A point has converged when it gains less than this in a round (as log acquisition).
 _GAIN = 1e-3
-#: A point is left behind when so many gains as large as its last would not make it the best.
+#: A point is dropped if this many gains as large as its last one would not make it the best.
 _HOPE = 10.0
 
 
@@ -26,7 +26,7 @@ def climb(acquisition: Acquisition, x: Floats, moving: Flags) -> tuple[Floats, F
 
     Args:
         x: points to start from, shape (m, d).
-        moving: the entries that may change, shape (m, d); they stay within [0, 1].
+        moving: entries that may change, shape (m, d); they stay within [0, 1].
 
     Returns:
         Points (m, d) and values (m,).
@@ -57,29 +57,29 @@ def climb(acquisition: Acquisition, x: Floats, moving: Flags) -> tuple[Floats, F
                 is_fresh[moved],
             )
             x[moved], value[moved], gradient[moved] = there[up], new_value, new_gradient
-        # What does not climb by its curvature gets one try straight up the slope.
+        # Points that do not climb along the Newton step get one try along the gradient.
         stuck = rows[gain <= _GAIN]
         going[stuck] = ~is_fresh[stuck]
         curvature[stuck] = _fresh(gradient[stuck])
         is_fresh[rows] = gain <= _GAIN
-        # One that would need many gains as large as its last to be the best is left behind.
+        # A point that would need many gains as large as its last one to be the best is dropped.
         going[rows] &= value[rows] + _HOPE * np.maximum(gain, _GAIN) >= value.max()
     return x, value
 
 
 def _fresh(gradient: Floats) -> Floats:
-    """Return multiples of the identity whose step has the length `_FIRST`, shape (m, d, d)."""
+    """Return multiples of the identity whose step has length `_FIRST`, shape (m, d, d)."""
     lengths = _FIRST / np.maximum(np.linalg.norm(gradient, axis=1), 1e-12)
     fresh: Floats = lengths[:, None, None] * np.eye(gradient.shape[1])
     return fresh
 
 
 def _direction(x: Floats, gradient: Floats, curvature: Floats, moving: Flags) -> Floats:
-    """Return the Newton steps of the entries that are free, at most half the cube long."""
+    """Return the Newton steps of the free entries, at most half the cube long."""
     free = moving & ~((x <= 0.0) & (gradient < 0)) & ~((x >= 1.0) & (gradient > 0))
     pull = np.where(free, gradient, 0.0)
     step = np.where(free, np.einsum("mij,mj->mi", curvature, pull), 0.0)
-    # The curvature of freed entries alone may point down: then straight up.
+    # The curvature of the freed entries alone may point down: then use the gradient.
     down = np.einsum("mi,mi->m", step, pull) <= 0
     step[down] = np.einsum("mij,mj->mi", _fresh(pull[down]), pull[down])
     length = np.maximum(np.abs(step).max(axis=1, initial=0.0), 1e-300)
@@ -100,7 +100,7 @@ def _longest(
 
 
 def _update(curvature: Floats, step: Floats, change: Floats, is_fresh: Flags) -> Floats:
-    """Return the inverse curvature after a step that changed the slope (BFGS).
+    """Return the inverse curvature after a step that changed the gradient (BFGS).
 
     Source: Nocedal & Wright (2006), eq. 6.17, and eq. 6.20 for the first step.
     """

@@ -1,7 +1,7 @@
-"""Several objectives: the expected gain of the hypervolume that the best trials dominate.
+"""Several objectives: the expected gain in the hypervolume that the best trials dominate.
 
-Each objective has a model of its own, independent of the others. What no trial dominates is cut
-into boxes; in one box the expected gain is a product over the objectives.
+Each objective has a model of its own, independent of the others. The region that no trial dominates
+is cut into boxes; in one box the expected gain is a product over the objectives.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from tuner.surrogate.columns import Flags, Floats
 from tuner.surrogate.model import Model, slopes
 from tuner.surrogate.search.acquisition import LOG_ROOT_2PI, Acquisition, log_improvement
 
-#: Above so many boxes the front is thinned out.
+#: Maximum number of boxes; with more, the front is thinned.
 _MOST_BOXES = 64
-#: How far beyond the front the reference lies, in widths of the front.
+#: Distance of the reference point beyond the front, in widths of the front.
 _MARGIN = 0.1
-#: The share of all values that the reference is worse than at least.
+#: Minimum share of all values that the reference point must be worse than.
 _ORDINARY = 0.9
 
 
 def front(values: Floats) -> Flags:
-    """Return which rows no other row dominates; of equal rows the first.
+    """Return which rows no other row dominates; of equal rows, the first.
 
     Args:
         values: smaller is better, shape (n, objectives).
@@ -42,8 +42,9 @@ def front(values: Floats) -> Flags:
 def reference(values: Floats) -> Floats:
     """Return the point from which the hypervolume is measured, shape (objectives,).
 
-    In each objective a little worse than the worst of the front, so that its ends count, and no
-    better than the worst tenth of all values: a front that is short so far is to grow at its ends.
+    In each objective it is slightly worse than the worst of the front, so that its ends count, and
+    no better than the worst tenth of all values: a front that is short so far should grow at its
+    ends.
     """
     best = values[front(values)]
     width = best.max(axis=0) - best.min(axis=0)
@@ -55,7 +56,7 @@ def reference(values: Floats) -> Floats:
 
 
 def boxes(best: Floats, ref: Floats) -> tuple[Floats, Floats]:
-    """Cut what is better than `ref` and not dominated into disjoint boxes.
+    """Cut the region that is better than `ref` and not dominated into disjoint boxes.
 
     Args:
         best: points that do not dominate each other, shape (n, k), smaller is better.
@@ -90,7 +91,7 @@ class LogHypervolumeImprovement(Acquisition):
     """The logarithm of the expected gain of hypervolume.
 
     Args:
-        models: one of each objective.
+        models: one for each objective.
         values: of feasible trials on the scales of the models, (n, objectives), n at least 1.
     """
 
@@ -139,13 +140,13 @@ class LogHypervolumeImprovement(Acquisition):
     def _heights(self, index: int, mean: Floats, std: Floats) -> tuple[Floats, Floats]:
         high = (self._highs[:, index] - mean[:, None]) / std[:, None]
         low = (self._lows[:, index] - mean[:, None]) / std[:, None]
-        # An open box reaches down to where no improvement is left.
+        # An open box extends down to where no improvement is left.
         bounded = np.where(np.isfinite(low), low, 0.0)
         below = np.where(np.isfinite(low), log_improvement(bounded), -np.inf)
         return log_improvement(high), below
 
     def _rates(self, index: int, mean: Floats, std: Floats, gain: Floats) -> tuple[Floats, Floats]:
-        """Return the derivatives of `_gain` by mean and by deviation, each (m, boxes)."""
+        """Return the derivatives of `_gain` by mean and by standard deviation, each (m, boxes)."""
         high = (self._highs[:, index] - mean[:, None]) / std[:, None]
         low = (self._lows[:, index] - mean[:, None]) / std[:, None]
         by_mean = np.exp(log_ndtr(low) - gain) - np.exp(log_ndtr(high) - gain)
@@ -158,7 +159,7 @@ def _log_density(u: Floats) -> Floats:
 
 
 def _thinned(best: Floats) -> Floats:
-    """Return the front without the point that has the nearest neighbour; its ends stay."""
+    """Return the front without the point closest to another one; its ends stay."""
     apart = np.linalg.norm(best[:, None, :] - best[None, :, :], axis=2)
     np.fill_diagonal(apart, np.inf)
     nearest = apart.min(axis=1)

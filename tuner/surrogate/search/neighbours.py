@@ -7,16 +7,16 @@ import numpy as np
 from tuner.surrogate.columns import Floats, Numbers
 from tuner.surrogate.search.task import Grounds, SearchTask
 
-#: Grids and choices of at most so many values are tried value by value.
+#: Grids and choices with at most this number of values are tried value by value.
 LISTED = 24
-#: How many ways a parameter that becomes active is filled in.
+#: Number of values to try for a parameter that becomes active.
 _FILLS = 4
 
 
 def neighbours(
     task: SearchTask, x: Floats, steps: list[int], random: np.random.Generator
 ) -> tuple[Numbers, Floats]:
-    """Return points that differ in one entry, and which point each comes from."""
+    """Return points that differ in one entry, and the index of each one's origin."""
     owners, rows = [], []
     for row, point in enumerate(x):
         for column in steps:
@@ -51,7 +51,7 @@ def _alternatives(
 def _filled(
     task: SearchTask, owners: Numbers, x: Floats, random: np.random.Generator
 ) -> tuple[Numbers, Floats]:
-    """Return the points canonical; where a parameter became active, with several values of it."""
+    """Return canonical points; a parameter that became active gets several values."""
     plain = task.walk(x)
     woken = np.flatnonzero((~np.isnan(plain) & np.isnan(x)).any(axis=1))
     if not len(woken):

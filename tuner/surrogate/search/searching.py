@@ -1,8 +1,8 @@
-"""The search for the point where a trial is worth most, in a space of any kind of parameters.
+"""The search for the most valuable point for a trial, in a space with any kinds of parameters.
 
-A pool of points (spread over the space, and around the best ones seen) is asked for its values; the
-best few climb on their real entries and try every value of their grids and choices in turn, until
-nothing gains. Conditions are walked again after each change.
+A pool of points (spread over the space, and around the best ones seen) is evaluated; the best few
+climb in their real entries and try every value of their grids and choices in turn, until nothing
+gains. Conditions are applied again after each change.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from tuner.surrogate.search.ascent import climb
 from tuner.surrogate.search.neighbours import LISTED, neighbours
 from tuner.surrogate.search.task import SearchTask
 
-#: Points around the best ones, as a share of those spread over the space.
+#: Number of points around the best ones, as a share of those spread over the space.
 _NEAR = 0.375
-#: How many points climb, and for how many rounds at most.
+#: Number of points that climb, and maximum number of rounds.
 _STARTS = 6
 _ROUNDS = 4
-#: So many of the starts go on after the first round.
+#: Number of starts that continue after the first round.
 _FINALISTS = 3
-#: Of a space with more grids and choices than this, each round tries so many, drawn at random.
+#: With more grids and choices than this, each round tries this number of them, drawn at random.
 _MOST_COLUMNS = 48
-#: A round that gains less than this (in logarithms of the acquisition) is the last.
+#: A round that gains less than this (as log acquisition) is the last one.
 _GAIN = 1e-3
 
 
 def maximise(acquisition: Acquisition, task: SearchTask) -> tuple[Floats, float] | None:
     """Return the best point that may be proposed, shape (d,), and its value.
 
-    None when no point was found that may be: the space is tried out or forbidden.
+    None if no such point was found: the space is exhausted or forbidden.
     """
     random = np.random.default_rng([task.seed, 1])
     pool = task.walk(
@@ -50,7 +50,7 @@ def maximise(acquisition: Acquisition, task: SearchTask) -> tuple[Floats, float]
 
 
 def _choose(values: Floats, random: np.random.Generator) -> list[int]:
-    """Return the best point and others, drawn the likelier the better they are (Gumbel trick)."""
+    """Return the best point and others, drawn with probabilities by value (Gumbel trick)."""
     spread = max(float(np.std(values)), 1e-12)
     noisy = values / spread + random.gumbel(size=len(values)) * 0.3
     noisy[int(np.argmax(values))] = np.inf
@@ -58,7 +58,7 @@ def _choose(values: Floats, random: np.random.Generator) -> list[int]:
 
 
 def _near(task: SearchTask, random: np.random.Generator) -> Floats:
-    """Return points around the best ones: some entries moved a little, some drawn anew."""
+    """Return points around the best ones: some entries moved a little, some drawn again."""
     if not len(task.best):
         return np.empty((0, len(task.grounds.columns)))
     d = len(task.grounds.columns)
@@ -72,7 +72,7 @@ def _near(task: SearchTask, random: np.random.Generator) -> Floats:
     moved = np.clip(x + width * random.normal(size=x.shape), 0.0, 1.0)
     anew = task.grounds.columns.is_choice | (random.random(x.shape) < 0.1) | np.isnan(x)  # nosec B311  # numpy's, seeded
     x = np.where(changed, np.where(anew, fresh, moved), x)
-    # What became active without a value takes the sampled one, where that has one.
+    # An entry that became active without a value takes the sampled one, if that has one.
     return np.where(np.isnan(x), fresh, x)
 
 
@@ -97,7 +97,7 @@ def _improve(
     real = np.array([kind == "real" for kind in columns.kinds], dtype=bool) & ~pinned
     steps = [j for j in range(len(columns)) if not real[j] and not pinned[j]]
     smooth = real | (long & ~pinned)
-    # Points that changed since they climbed.
+    # Points that have changed since they last climbed.
     fresh: Flags = np.ones(len(x), dtype=bool)
     for round_ in range(_ROUNDS):
         before = values.copy()
@@ -112,7 +112,7 @@ def _improve(
             break
         fresh = _differ(x, climbed)
         if round_ == 0 and long.any():
-            # They climbed along their long grids too, which have snapped since.
+            # Climbing has also moved entries on long grids, which were snapped afterwards.
             fresh[:] = True
         best = np.argsort(-values, kind="stable")[:_FINALISTS]
         x, values, fresh = x[best], values[best], fresh[best]
@@ -120,7 +120,7 @@ def _improve(
 
 
 def _differ(left: Floats, right: Floats) -> Flags:
-    """Return which points differ, shape (m,); NaN is equal to NaN."""
+    """Return which points differ, shape (m,); NaN equals NaN."""
     differ: Flags = np.any((left != right) & ~(np.isnan(left) & np.isnan(right)), axis=1)
     return differ
 

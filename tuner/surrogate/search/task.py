@@ -1,4 +1,4 @@
-"""Where a search looks: the space, what is taken and given, and what is worth looking around."""
+"""Where to search: the space, what is taken and fixed, and which points to look around."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 from tuner.surrogate.columns import Columns, Flags, Floats
 
-#: Two points nearer than this in every column are one place: a second trial there, while the first
-#: runs, would teach nothing.
+#: Two points closer than this in every column are the same place: a second trial there, while the
+#: first is running, would teach nothing.
 _BESIDE = 0.01
 
 
 class Grounds(Protocol):
-    """The space as the search sees it: `tuner.space.encoding.Encoding`."""
+    """The space as seen by the search: `tuner.space.encoding.Encoding`."""
 
     columns: Columns
 
     def canonical(self, x: Floats) -> Floats:
-        """Return points with grids snapped and conditions walked."""
+        """Return points with grid entries snapped and conditions applied."""
         ...
 
     def allowed(self, x: Floats) -> Flags:
-        """Return which canonical points hold no forbidden combination."""
+        """Return which canonical points contain no forbidden combination."""
         ...
 
     def sample(self, n: int, seed: int) -> Floats:
@@ -33,12 +33,12 @@ class Grounds(Protocol):
         ...
 
     def values(self, column: int) -> Floats:
-        """Return the entries that a grid or choice can have."""
+        """Return the possible entries of a grid or a choice."""
         ...
 
 
 class Taken:
-    """Points that may not be proposed again, and running ones, whose neighbours may not either.
+    """Points that must not be proposed again, and running ones, including their surroundings.
 
     Args:
         x: canonical points that were tried, shape (n, d).
@@ -51,7 +51,7 @@ class Taken:
         self._running = columns.fill(running)
 
     def free(self, x: Floats) -> Flags:
-        """Return which canonical points are neither taken nor beside a running one, shape (m,)."""
+        """Return which canonical points are neither taken nor near a running one, shape (m,)."""
         found = np.array([key not in self._keys for key in _keys(x)], dtype=bool)
         if len(self._running) and "real" in self._columns.kinds:
             here = self._columns.fill(x)
@@ -61,7 +61,7 @@ class Taken:
 
 
 def _keys(x: Floats) -> list[bytes]:
-    # + 0.0 makes -0.0 the same as 0.0.
+    # + 0.0 makes -0.0 equal to 0.0.
     rounded = np.ascontiguousarray(np.round(np.nan_to_num(x, nan=-9.0), 9) + 0.0)
     return [row.tobytes() for row in rounded]
 
@@ -70,9 +70,9 @@ def _keys(x: Floats) -> list[bytes]:
 class SearchTask:
     """Where to search.
 
-    `best` are canonical points worth looking around, the best first, shape (k, d). `pins` are
-    columns whose value is given where they are active. `pool` is how many points are spread over
-    the space to begin with.
+    `best` are canonical points to look around, best first, shape (k, d). `pins` are columns with a
+    fixed value where they are active. `pool` is the number of points that are spread over the space
+    at the start.
     """
 
     grounds: Grounds
@@ -83,7 +83,7 @@ class SearchTask:
     pool: int = 1024
 
     def walk(self, x: Floats) -> Floats:
-        """Return `x` canonical, with the pinned entries."""
+        """Return canonical `x`, with the pinned entries."""
         x = x.copy()
         for column, value in self.pins.items():
             x[:, column] = value
