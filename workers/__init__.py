@@ -1,6 +1,6 @@
 """Workers execute trials; an objective needs only `from workers import Run`.
 
-Names are loaded when they are asked for: the trial's process must not pay for what it does not use.
+Names are loaded on first use: a trial's process must not pay for what it does not use.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.command == "health":
         return _health(arguments.control)
-    # First of all: from the start on, other trials of this host may look.
+    # First of all: other trials of this host may be looking from the start on.
     keep_secrets(os.environ)
-    # For what may be wrong with the settings themselves.
+    # For errors in the settings themselves.
     configure_logging("text")
     try:
         require_linux("a worker")
@@ -100,7 +100,7 @@ def _count(text: str) -> int:
 
 
 def _context(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return what stands in every line of the log."""
+    """Return the facts in every line of the log."""
     if arguments.command == "run":
         arguments.name = arguments.name or own_name()
         return {"worker": arguments.name}

@@ -1,4 +1,4 @@
-"""The error with which code of ours ends a trial for a cause."""
+"""The error by which our own code ends a trial with a cause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tuner.protocol import Cause
 
 
 class CausedError(Exception):
-    """What has ended a trial, with its cause, as an objective was told; the text is all of it."""
+    """Ends a trial with a cause, from within the objective; the text is shown as it is."""
 
     def __init__(self, cause: Cause, text: str) -> None:
         super().__init__(text)

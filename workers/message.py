@@ -1,7 +1,7 @@
-"""What lies in the queue of wake-ups under an id: a wake-up, something else, or nothing.
+"""What an id in the queue of wake-ups refers to: a wake-up, something else, or nothing.
 
 Everything is read within bounds: whoever can write to Redis can put anything there. Nothing is ever
-executed, so neither callbacks nor retries of a message mean anything.
+executed, so callbacks and retries of a message have no effect.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import redis
 
 from tuner.protocol import WAKE_UP_TASK
 
-#: A wake-up is some seventy bytes, packed and unpacked.
+#: Maximum size, packed and unpacked; a wake-up takes about seventy bytes.
 MAX_DATA_BYTES = 4096
-#: RQ's names of what is to be called afterwards.
+#: RQ's fields for functions to be called afterwards.
 _AFTERWARDS = (
     "success_callback_name",
     "failure_callback_name",
@@ -29,15 +29,15 @@ DeviceKind = Literal["wake-up", "refused", "dead"]
 
 
 def job_key(job_id: str) -> str:
-    """Return where RQ keeps a message."""
+    """Return the key under which RQ stores a message."""
     return f"rq:job:{job_id}"
 
 
 def read_message(connection: Any, job_id: str) -> tuple[DeviceKind, str]:
-    """Return what an id stands for, and why it is refused if it is.
+    """Return what an id refers to, and why it is refused if it is.
 
-    "dead" is an id of no message: it was deleted or has run out, which also says that there may be
-    work.
+    "dead" is an id without a message: it was deleted or has expired, which also means that there
+    may be work.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -61,7 +61,7 @@ def read_message(connection: Any, job_id: str) -> tuple[DeviceKind, str]:
 
 
 def dead_ids(connection: Any, job_ids: Sequence[str]) -> list[str]:
-    """Return those of the ids under which there is no message.
+    """Return the ids without a message.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -74,7 +74,7 @@ def dead_ids(connection: Any, job_ids: Sequence[str]) -> list[str]:
 
 
 def _problem(raw: bytes) -> str:
-    """Return why packed data are no wake-up; empty when they are one."""
+    """Return why packed data is not a wake-up; empty if it is one."""
     try:
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(raw, MAX_DATA_BYTES)

@@ -1,7 +1,7 @@
-"""How long a worker stays that nobody asks to leave: for so many attempts, or while there is work.
+"""How long a worker stays if nobody asks it to leave: for some attempts, or while there is work.
 
-A worker that lives for one attempt is what a scheduler starts that makes a pod or a job for each
-(docs/kubernetes.md). One that finds nothing leaves as well, with status 0: another was faster.
+A worker for a single attempt is what a scheduler needs that creates a pod or a job for each
+(docs/kubernetes.md). One that finds no attempt leaves as well, with status 0: another was faster.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import math
 import time
 from dataclasses import dataclass
 
-#: It looks at the clock when it does not wait for a wake-up, which is every five seconds.
+#: Minimum seconds of idling: a waiting worker checks the time every five seconds.
 LEAST_IDLE_S = 1.0
-#: A month; a worker that is to stay longer needs no limit.
+#: Maximum seconds, a month; a worker that should stay longer needs no limit.
 MOST_IDLE_S = 30 * 86400.0
 MOST_ATTEMPTS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class StintLimits:
-    """After what a worker leaves by itself; None: never.
+    """The limits after which a worker leaves by itself; None: never.
 
     Attributes:
-        attempts: so many attempts, however they ended.
-        idle_s: seconds without an attempt, the first ones counted from when it could have one.
+        attempts: number of attempts, however they ended.
+        idle_s: seconds without an attempt, first counted from when it could have one.
     """
 
     attempts: int | None = None
@@ -36,13 +36,13 @@ class StintLimits:
         return self.attempts is not None or self.idle_s is not None
 
     def options(self) -> list[str]:
-        """Return the options of `python -m workers run` that say the same."""
+        """Return the equivalent options of `python -m workers run`."""
         attempts = [] if self.attempts is None else [f"--attempts={self.attempts}"]
         return attempts + ([] if self.idle_s is None else [f"--idle={self.idle_s:g}"])
 
 
 class Stint:
-    """What a worker has done of its limits. Mutable: it counts."""
+    """How much of its limits a worker has used. Mutable: it counts."""
 
     def __init__(self, limits: StintLimits) -> None:
         self._limits = limits
@@ -56,7 +56,7 @@ class Stint:
 
     @property
     def over(self) -> str:
-        """Why the worker is to leave, for people; empty: it stays."""
+        """Why the worker must leave, for people; empty: it stays."""
         limits = self._limits
         if limits.attempts is not None and self._attempts >= limits.attempts:
             return f"{self._attempts} of {limits.attempts} attempts are done"
@@ -76,7 +76,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def read_limits(arguments: argparse.Namespace) -> StintLimits:
-    """Return what the two options say."""
+    """Return the limits from the two options."""
     return StintLimits(attempts=arguments.attempts, idle_s=arguments.idle)
 
 

@@ -1,9 +1,9 @@
 """Wake-ups over RQ: one fixed task, and nothing else that lies in Redis is ever run.
 
-Whoever can write to Redis can enqueue anything. So a wake-up is no more than a word: it is read
-within bounds, checked, taken away and never executed. RQ's own worker would run callbacks and
-retries, and skip dead ids without an end; here it only stands in RQ's list of workers. Commands
-over pub/sub are off.
+Whoever can write to Redis can enqueue anything, so a wake-up is only a signal: it is read within
+bounds, checked, removed and never executed. RQ's own worker would run callbacks and retries, and
+skip dead ids without limit; here it only appears in RQ's list of workers. Commands over pub/sub are
+off.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from workers.message import dead_ids, job_key, read_message
 
 logger = logging.getLogger(__name__)
 
-#: A wake-up that waits longer is of no use: the coordinator sends another.
+#: Seconds for which a wake-up is useful: after that the coordinator sends another.
 BLOCK_S = 5
 _TTL_S = 30
 _CONNECT_TIMEOUT_S = 2.0
-#: What is no wake-up is cleared away for so long; then the worker claims and beats before it goes
-#: on.
+#: Maximum seconds for removing what is not a wake-up; then the worker claims and beats before it
+#: continues.
 CLEAR_S = 1.0
-#: Dead ids that are cleared away together.
+#: Number of dead ids removed at a time.
 _BATCH = 1000
-#: Refused messages that are told one by one, each time.
+#: Maximum number of refused messages that are logged individually, each time.
 _MAX_SAID = 20
-#: A wake-up whose sender wants to know what became of it is kept so long.
+#: Seconds for which a wake-up is kept if its sender wants to know the result.
 _KEPT_S = 60
 
 
 def wake_up() -> None:
-    """Do nothing: that the message came is all it says. The worker then claims."""
+    """Do nothing: the arrival of the message is its only content. The worker then claims."""
 
 
 class Listener(SimpleWorker):
-    """A worker of RQ that waits for wake-ups in this process, without a thread.
+    """An RQ worker that waits for wake-ups in this process, without a thread.
 
     Args:
-        url: of Redis.
-        device: whose queue to listen on.
-        devices: how many of that kind this worker owns.
-        name: of this process among RQ's workers.
+        url: URL of Redis.
+        device: the kind of device whose queue to listen on.
+        devices: number of devices of that kind that this worker owns.
+        name: name of this process among RQ's workers.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -67,7 +67,7 @@ class Listener(SimpleWorker):
             url,
             socket_timeout=BLOCK_S + 5,
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
-            # This worker knows better what to do meanwhile: it asks the server.
+            # This worker has something better to do meanwhile: it asks the server.
             retry=Retry(NoBackoff(), 0),
         )
         self._wake_ups = Queue(
@@ -86,15 +86,15 @@ class Listener(SimpleWorker):
 
     @override
     def subscribe(self) -> None:
-        """Subscribe to nothing: the server commands, and a thread would forbid the fork."""
+        """Subscribe to nothing: the server gives the orders, and a thread would prevent forking."""
 
     def wait(self, at_most_s: float = BLOCK_S) -> bool:
         """Wait for a wake-up; return whether one came, or so much else that it may hide one.
 
-        What else lies in the queue is refused, logged and removed.
+        Everything else in the queue is refused, logged and removed.
 
         Args:
-            at_most_s: seconds, in effect whole ones from 1 to `BLOCK_S`.
+            at_most_s: maximum seconds, effectively whole ones from 1 to `BLOCK_S`.
 
         Raises:
             redis.RedisError: Redis does not answer.
@@ -114,7 +114,7 @@ class Listener(SimpleWorker):
                 self._take(job_id)
                 break
             if time.monotonic() >= deadline:
-                # Too much to clear away before the next beat: a wake-up may lie behind it.
+                # Too much to remove before the next beat: a wake-up may be behind it.
                 break
             job_id = self._next(None)
         if refused > _MAX_SAID:
@@ -122,10 +122,10 @@ class Listener(SimpleWorker):
         return job_id is not None
 
     def leave(self) -> None:
-        """Take this worker off RQ's list; Redis may be gone."""
+        """Remove this worker from RQ's list; Redis may be gone."""
         try:
             if self.birth_date is not None:
-                # Interrupted in a call, the connection may hold an answer that nobody has read.
+                # If a call was interrupted, the connection may hold an answer that nobody has read.
                 self.connection.connection_pool.disconnect()
                 self.register_death()  # type: ignore[no-untyped-call]
             self.connection.close()
@@ -133,7 +133,7 @@ class Listener(SimpleWorker):
             return
 
     def _next(self, timeout_s: int | None) -> str | None:
-        """Take the first id out of the queue; None when there is none (so long)."""
+        """Take the first id out of the queue; None if there is none within the timeout."""
         key = self._wake_ups.key
         try:
             if get_version(self.connection) >= (6, 2, 0):
@@ -144,7 +144,7 @@ class Listener(SimpleWorker):
             return None
         if found is None:
             return None
-        # RQ's second list is for messages that take long; a wake-up may be lost.
+        # RQ's second list is for long-running messages; losing a wake-up does no harm.
         raw: Any = found[1]
         self.connection.lrem(f"{key}:intermediate", 1, raw)
         return _text(raw)
@@ -161,7 +161,7 @@ class Listener(SimpleWorker):
                 pipeline.execute()
 
     def _take(self, job_id: str) -> None:
-        """Note that a wake-up has done what it is for."""
+        """Record that a wake-up has done its work."""
         key = job_key(job_id)
         if self.connection.hget(key, "result_ttl") in (None, b"0"):
             self.connection.delete(key)
@@ -175,7 +175,7 @@ class Listener(SimpleWorker):
         self.connection.delete(job_key(job_id))
 
     def _register(self) -> None:
-        """Say that this worker lives; anew when Redis was emptied."""
+        """Register this worker as alive; again if Redis was emptied."""
         if not self.connection.expire(self.key, _TTL_S):
             self.register_birth()  # type: ignore[no-untyped-call]
             self.set_state(WorkerStatus.IDLE)

@@ -1,6 +1,6 @@
-"""Which backend Keras computes with: the spec says it, or the code, the environment, a file.
+"""Which backend Keras uses: the spec decides, or the code, the environment, a file.
 
-The first of these that says anything decides:
+The first of these that names one is used:
 
 1. `trial.backend` of the spec;
 2. the code: `os.environ["KERAS_BACKEND"] = "jax"` in the objective's module, or in another one;
@@ -23,15 +23,15 @@ from tuner.runtime.system import is_installed, pip_install
 
 ChoiceSource = Literal["spec", "code", "environment", "keras.json", "installed"]
 
-#: What Keras writes into the file itself holds less than this.
+#: Maximum size of the file; what Keras itself writes is smaller.
 _MOST_BYTES = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendChoice:
-    """A backend, and who has chosen it."""
+    """A backend, and what chose it."""
 
-    #: None: only the running code can say.
+    #: None: only the running code can tell.
     name: str | None
     source: ChoiceSource
 
@@ -41,21 +41,21 @@ class BackendChoice:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> BackendChoice:
-        """Return the choice that `to_json` has written."""
+        """Invert `to_json`."""
         return cls(name=data["name"], source=data["source"])
 
 
 def choose_default(environ: Mapping[str, str]) -> BackendChoice | None:
-    """Return what Keras computes with where neither spec nor code says anything.
+    """Return the backend of Keras if neither spec nor code names one.
 
-    None where Keras is not installed, or has nothing to compute with.
+    None if Keras is not installed, or has no backend.
     """
     if not is_installed("keras"):
         return None
     if named := environ.get(BACKEND_VARIABLE):
         return BackendChoice(name=named, source="environment")
     in_file = _named_in_file(environ)
-    # Keras writes the file itself, with TensorFlow in it: where that is missing nobody wanted it.
+    # Keras writes the file itself, with TensorFlow in it: if that is missing, nobody chose it.
     if in_file is not None and (in_file != BACKENDS[0] or is_installed(in_file)):
         return BackendChoice(name=in_file, source="keras.json")
     for name in BACKENDS:
@@ -65,10 +65,10 @@ def choose_default(environ: Mapping[str, str]) -> BackendChoice | None:
 
 
 def choose(spec: str | None, asked: Asked, default: BackendChoice | None) -> BackendChoice | None:
-    """Return what a trial's Keras computes with; None where nobody says anything.
+    """Return the backend of a trial's Keras; None if nothing names one.
 
     Args:
-        spec: what the study's spec says.
+        spec: the backend in the study's spec.
         asked: what its code asks for.
     """
     if spec is not None:
@@ -84,7 +84,7 @@ def choose(spec: str | None, asked: Asked, default: BackendChoice | None) -> Bac
 
 
 def problem(choice: BackendChoice) -> str | None:
-    """Return why Keras cannot be imported with this backend, and what to do; None when it can."""
+    """Return why Keras cannot be imported with this backend, and what to do; None if it can."""
     name = choice.name
     if name is None:
         return None
@@ -108,7 +108,7 @@ def problem(choice: BackendChoice) -> str | None:
 
 
 def _named_in_file(environ: Mapping[str, str]) -> str | None:
-    """Return the backend that `keras.json` names; None where there is none, as Keras reads it."""
+    """Return the backend that `keras.json` names, as Keras reads it; None if there is none."""
     home = environ.get("KERAS_HOME") or f"{environ.get('HOME', '~')}/.keras"
     try:
         with Path(home).expanduser().joinpath("keras.json").open("rb") as file:

@@ -1,4 +1,4 @@
-"""Says whether this process may still be forked."""
+"""Whether this process may still be forked."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ logger = logging.getLogger(__name__)
 
 
 def preimport_numpy() -> None:
-    """Import numpy: every seeded trial needs it, and it takes longer than a short trial."""
+    """Import numpy: every seeded trial needs it, and the import takes longer than a short trial."""
     if importlib.util.find_spec("numpy") is not None:
-        # numpy loads this part when it is first asked for.
+        # numpy loads this part on first use.
         importlib.import_module("numpy.random")
 
 
 class ForkGuard:
     """Refuses to fork a process in which a backend has run anything since the guard was made.
 
-    The first operation of TensorFlow, JAX or PyTorch starts threads, and a forked process hangs for
-    ever when it needs them (measured on each: `fit` in a child whose parent had multiplied two
-    matrices). So more threads than at the start mean: no fork. What each of them says of itself
-    counts too: a device that was opened, whose driver a forked process cannot use.
+    The first operation of TensorFlow, JAX or PyTorch starts threads, and a forked process hangs
+    forever when it needs them (measured for each: `fit` in a child whose parent had multiplied two
+    matrices). So more threads than at the start mean: no fork. The libraries' own state counts as
+    well: a device that was opened, whose driver a forked process cannot use.
     """
 
     def __init__(self) -> None:

@@ -9,17 +9,17 @@ _SIDE = 64
 
 
 class ProbeError(Exception):
-    """The backend does not compute here as it should; the text says why."""
+    """The backend does not compute correctly here; the text says why."""
 
 
 def probe_backend(name: str, gpus: int) -> None:
-    """Multiply two matrices with a backend on each device; one that nobody knows is not looked at.
+    """Multiply two matrices with a backend on each device; an unknown backend is not checked.
 
     Args:
-        gpus: how many the worker owns; 0: it computes on the processor.
+        gpus: number of GPUs that the worker owns; 0: it uses the CPU.
 
     Raises:
-        ProbeError: it does not find them, or multiplies wrongly.
+        ProbeError: it does not find them, or multiplies incorrectly.
         Exception: whatever the library and the drivers below it raise.
     """
     multiply = _PROBES.get(name)
@@ -44,7 +44,7 @@ def _tensorflow(gpus: int) -> Iterator[tuple[str, float]]:
     devices = tf.config.list_physical_devices("GPU")
     _require("TensorFlow", len(devices), gpus)
     for device in devices:
-        # Otherwise it takes nearly all memory of the device, for a moment and for nothing.
+        # Otherwise it allocates nearly all memory of the device, for a moment and for nothing.
         tf.config.experimental.set_memory_growth(device, True)
     for name in [f"/GPU:{number}" for number in range(gpus)] or ["/CPU:0"]:
         with tf.device(name):

@@ -1,7 +1,7 @@
-"""Whether what Keras computes with sees the GPUs of the trial: else it trains on the processor.
+"""Checks that the backend of Keras sees the trial's GPUs: otherwise it would train on the CPU.
 
-The driver may answer and the library still find nothing: a cuDNN that is too old, CUDA libraries
-that are not on its path. TensorFlow and PyTorch then go on without a word.
+The driver may work while the library finds nothing: a cuDNN that is too old, CUDA libraries that
+are not on its path. TensorFlow and PyTorch then continue silently.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ def require_gpus(backend: str, devices: Sequence[str]) -> None:
     """Refuse to train with a backend that sees fewer GPUs than the trial owns.
 
     Args:
-        backend: what Keras computes with; it is imported. One that nobody knows is not looked at.
-        devices: UUIDs of the GPUs that the trial owns; empty: it trains on the processor.
+        backend: the backend of Keras, which is imported. An unknown one is not checked.
+        devices: UUIDs of the GPUs that the trial owns; empty: it trains on the CPU.
 
     Raises:
-        CausedError: "rejected": another worker may see them.
+        CausedError: "rejected", because another worker may see them.
     """
     library = sys.modules.get(backend)
     if not devices or library is None or backend not in _COUNTS:

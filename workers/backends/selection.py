@@ -1,4 +1,4 @@
-"""The backends of one worker: what it has imported, and what each trial needs."""
+"""The backends of one worker: the one that it has imported, and those that trials need."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from workers.backends.choice import BackendChoice, choose, choose_default, probl
 
 logger = logging.getLogger(__name__)
 
-#: Of code that is looked at; a module is far smaller.
+#: Maximum number of bytes of code to look at; a module is far smaller.
 _MOST_BYTES = 1 << 20
-#: Studies whose code is remembered.
+#: Maximum number of studies whose code is remembered.
 _MOST_KNOWN = 256
 
 
 class BackendSelection:
-    """Which backend a worker's Keras has, and which one a trial wants.
+    """Which backend a worker's Keras has, and which one a trial needs.
 
     Mutable: it imports one, and remembers what the code of each snapshot asks for.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.default = choose_default(environ)
-        #: The backend that Keras was imported with in this process; None: it was not.
+        #: The backend that Keras was imported with in this process; None: it was not imported.
         self.loaded: str | None = None
         self._asked: dict[tuple[str, str], Asked] = {}
 
     @property
     def default_name(self) -> str | None:
-        """What Keras computes with where neither spec nor code says anything."""
+        """The backend of Keras if neither spec nor code names one."""
         return None if self.default is None else self.default.name
 
     def preimport(self, wanted: str, environ: MutableMapping[str, str]) -> None:
-        """Import Keras and its backend, run nothing.
+        """Import Keras and its backend, without running anything.
 
-        No device is listed either: on a GPU that would initialise CUDA, which no forked process can
-        use. What is not installed, or breaks while it is imported, is left to the trials: the
-        trials of a study without Keras never meet it.
+        Not even devices are listed: on a GPU that would initialize CUDA, which no forked process
+        can use. If something is not installed, or fails while it is imported, the trials will find
+        out: those of a study without Keras never do.
 
         Args:
             wanted: a backend; "keras" for that of the environment; "none".
@@ -55,28 +55,29 @@ class BackendSelection:
         if said := problem(choice):
             logger.warning("keras is not imported ahead of the trials", extra={"reason": said})
             return
-        # Importing says a dozen lines about the CPU otherwise; warnings and errors stay.
+        # Otherwise the import prints a dozen lines about the CPU; warnings and errors stay.
         environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
         before = environ.get(BACKEND_VARIABLE)
         environ[BACKEND_VARIABLE] = choice.name or ""
         try:
             importlib.import_module("keras")
-            # Keras asks for it on every backend, to seed it and to tell its tensors from others.
+            # Keras requests it with every backend, for seeding and to distinguish its tensors from
+            # others.
             if is_installed("tensorflow"):
                 importlib.import_module("tensorflow")
-        # A library that breaks while it is imported may raise anything.
+        # A library that fails while it is imported may raise anything.
         except Exception as exc:  # noqa: BLE001
             logger.warning("keras cannot be imported", extra={"reason": repr(exc)[:500]})
         else:
             self.loaded = choice.name
         finally:
-            # The code of a study may set its own where the environment says nothing.
+            # The code of a study may set its own if the environment does not.
             del environ[BACKEND_VARIABLE]
             if before is not None:
                 environ[BACKEND_VARIABLE] = before
 
     def choose(self, assignment: Assignment, code_root: Path | None) -> BackendChoice | None:
-        """Return the backend of a trial; None where nobody says anything of one."""
+        """Return the backend of a trial; None if nothing names one."""
         return choose(assignment.backend, self._code_asks(assignment, code_root), self.default)
 
     def suits(self, choice: BackendChoice | None) -> bool:
@@ -97,8 +98,8 @@ class BackendSelection:
 def code_asks(root: Path, objective: str) -> Asked:
     """Return which backend the code of a study asks for.
 
-    The module of the objective counts by itself when it says anything, for a folder may hold
-    objectives of several backends.
+    If the objective's module names one, only that counts, because a folder may hold objectives for
+    several backends.
 
     Args:
         root: folder of the code.

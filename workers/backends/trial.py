@@ -13,22 +13,22 @@ from workers.backends.devices import take_device
 
 
 class BackendError(Exception):
-    """The study asks for a backend that is not there; the text says what to install."""
+    """The study asks for a backend that is not installed; the text says what to install."""
 
 
 def prepare(choice: BackendChoice | None, *, kind: Device, preimport: bool) -> None:
-    """Have Keras compute with the backend that was chosen, and import it ahead if that is wished.
+    """Make Keras use the chosen backend, and import it early if requested.
 
-    Where only the running code can say which one, nothing is set and nothing imported.
+    If only the running code can tell which one, nothing is set and nothing imported.
 
     Args:
-        choice: what Keras computes with; None where nobody has chosen.
-        preimport: so that Keras is seeded also where the objective imports it late.
-        kind: of the trial's device.
+        choice: the backend of Keras; None if none was chosen.
+        preimport: so that Keras is seeded even if the objective imports it late.
+        kind: the kind of the trial's device.
 
     Raises:
-        BackendError: spec or code ask for what is not installed. What the environment says need not
-            be what the objective uses: its own import will tell.
+        BackendError: spec or code ask for one that is not installed. A backend from the environment
+            need not be the one that the objective uses: its own import will show.
     """
     if choice is not None and choice.source in ("spec", "code") and (said := problem(choice)):
         raise BackendError(said)
@@ -41,7 +41,7 @@ def prepare(choice: BackendChoice | None, *, kind: Device, preimport: bool) -> N
 
 
 def say_if_overruled() -> None:
-    """Write into the trial's output when the code has set a backend after Keras had its own."""
+    """Print to the trial's output if the code sets a backend after Keras has loaded its own."""
     keras = sys.modules.get("keras")
     config = getattr(keras, "config", None)
     wanted = os.environ.get(BACKEND_VARIABLE)

@@ -6,7 +6,7 @@ import importlib.metadata
 import sys
 from typing import Any
 
-#: Distribution names by import name; the first that is installed counts.
+#: Distribution names by import name; the first installed one is used.
 _PACKAGES = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-rocm"),
     "keras": ("keras",),
@@ -15,17 +15,17 @@ _PACKAGES = {
     "jaxlib": ("jaxlib",),
     "torch": ("torch",),
 }
-#: What brings CUDA to JAX.
+#: Packages that provide CUDA for JAX.
 _JAX_CUDA = ("jax-cuda13-plugin", "jax-cuda12-plugin")
 
 
 def library_versions() -> dict[str, str | None]:
-    """Return the versions that are installed, by import name; None for what is not."""
+    """Return the installed versions, by import name; None for what is not installed."""
     return {name: _first_version(names) for name, names in _PACKAGES.items()}
 
 
 def build_facts() -> dict[str, Any]:
-    """Return how the loaded backends were built; reading that runs no operation."""
+    """Return how the loaded backends were built, without running an operation."""
     facts: dict[str, Any] = {}
     if (tensorflow := sys.modules.get("tensorflow")) is not None:
         build = tensorflow.sysconfig.get_build_info()

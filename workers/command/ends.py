@@ -1,4 +1,4 @@
-"""How a command has ended, in words: its exit status, a signal, no memory, no room."""
+"""How a command ended, in words: exit status, signal, out of memory, disk full."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.failures.device_texts import device_cause
 from workers.failures.missing import how_to_install, how_to_take_along
 from workers.records.files import probe
 
-#: A shell says of a child that a signal has ended: 128 and the signal.
+#: A shell's exit status for a child ended by a signal: 128 plus the signal.
 _SHELL = 128
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system")
 _NO_MEMORY = re.compile(
@@ -21,21 +21,21 @@ _NO_MEMORY = re.compile(
 )
 _NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 _NO_FILE = re.compile(r"^FileNotFoundError: .*: '([^/'\n][^'\n]*)'$", re.MULTILINE)
-#: Of the output, so many of the last lines are read for a cause.
+#: Number of last output lines in which to look for a cause.
 _LINES = 20
 
 
 def explain_status(
     status: int, tail: str, *, folder: Path, of_memory: bool, roots: Sequence[Path]
 ) -> CommandError:
-    """Return what the end of a command means that did not end with status 0.
+    """Return the error for a command that did not end with status 0.
 
     Args:
         status: exit status, or minus the signal.
         tail: the end of its output.
-        folder: that it ran in; its files get the names that the user knows.
+        folder: that it ran in; its files are shown by the names that the user knows.
         of_memory: whether the kernel has killed a process for memory meanwhile.
-        roots: log root and checkpoint root: where one of them is full, that is why.
+        roots: log root and checkpoint root: if one of them is full, that is the reason.
     """
     ended = f"exited with status {status}" if status >= 0 else f"died of {signal_name(-status)}"
     ended = f"the command {ended}"
@@ -56,7 +56,7 @@ def explain_status(
 
 
 def _advice(last: str, folder: Path) -> str:
-    """Return what to do for a module or a file that a Python script has not found."""
+    """Return what to do about a module or a file that a Python script did not find."""
     if found := _NO_MODULE.search(last):
         return how_to_install(ModuleNotFoundError(found[0], name=found[1]))
     if found := _NO_FILE.search(last):

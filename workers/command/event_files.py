@@ -1,4 +1,4 @@
-"""The metrics of a command that writes event files, as for TensorBoard, and prints nothing."""
+"""The metrics of a command that writes event files for TensorBoard, and prints nothing."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator, Set
 from tuner.roots import Folder, Place
 from tuner.tfevents import EventSource, event_files, read_files
 
-#: Below the run's folder: `lightning_logs/version_0/metrics`.
+#: Maximum depth below the run's folder: `lightning_logs/version_0/metrics`.
 MOST_DEEP = 3
-#: Folders that are looked at, and files of one.
+#: Maximum number of folders, and of files in one.
 MOST_FOLDERS = 100
 MOST_FILES = 100
-#: Of all files together.
+#: Maximum size of all files together.
 MOST_BYTES = 64 << 20
 
 
 def names_before(place: Place) -> frozenset[str]:
-    """Return the event files that are there before the command starts: the worker's own."""
+    """Return the event files that exist before the command starts: the worker's own."""
     try:
         with place.open() as folder:
             return frozenset(event_files(folder))
@@ -29,11 +29,11 @@ def names_before(place: Place) -> frozenset[str]:
 def last_scalars(place: Place, before: Set[str]) -> dict[str, float]:
     """Return the last value of each scalar in the event files that a command has written.
 
-    The last is that of the highest step; of two, the one that was written later.
+    The last value is that of the highest step; of two, the one that was written later.
 
     Args:
-        place: folder of the run; folders in it count too.
-        before: event files of the run's own folder that are not the command's.
+        place: folder of the run; its subfolders count, too.
+        before: event files in the run's own folder that are not the command's.
     """
     last: dict[str, tuple[int, float, float]] = {}
     try:
@@ -51,13 +51,13 @@ def last_scalars(place: Place, before: Set[str]) -> dict[str, float]:
 def _sources(
     folder: Folder, before: Set[str], seen: Iterator[int], depth: int = 0
 ) -> Iterator[EventSource]:
-    """Yield the event files in and below a folder, opened.
+    """Yield the open event files in and below a folder.
 
     Args:
-        folder: of the run, or below it.
-        before: names in this folder that do not count.
+        folder: the run's folder, or one below it.
+        before: names in this folder to ignore.
         seen: counts the folders.
-        depth: of this one below the run's.
+        depth: levels below the run's folder.
     """
     for name in event_files(folder, MOST_FILES):
         try:

@@ -1,4 +1,4 @@
-"""Runs the command of a trial: what it prints becomes reports, and at its end the result."""
+"""Runs the command of a trial: its output becomes reports, and at its end the result."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from workers.host.memory import oom_kills
 from workers.objective.run import Run
 from workers.objective.task import SHOW_STACK, Task
 
-#: So often the service's wishes are looked at while the command prints nothing.
+#: Seconds between checks of the service's orders while the command prints nothing.
 LOOK_S = 0.1
-#: The trial's parameters, in the run's folder.
+#: File with the trial's parameters, in the run's folder.
 PARAMS = "params.json"
 _SHOWN = 10
-#: Bytes of a line that are not kept back for its end.
+#: Maximum number of bytes of an incomplete line that are held back until its end.
 _MOST_HELD = 65_536
 
 
 def run_command(task: Task, run: Run) -> dict[str, float]:
-    """Run a trial's command to its end and return the numbers that it gave as its result.
+    """Run a trial's command to its end and return the numbers of its result.
 
     The last JSON line on its standard output with the metric in it is the result; without one, the
     last value of each scalar in the event files that it has written below the run's folder.
 
     Raises:
-        CommandError: it cannot be started, fails, or gives no result.
-        TrialStopped: the trial was told to end, and the command with it.
+        CommandError: it cannot be started, fails, or has no result.
+        TrialStopped: the trial was told to end, and the command ended with it.
     """
-    # It is this process that would be made to show where it stands, and that is of no interest.
+    # The signal would print the stack of this process, which is of no interest.
     signal.signal(SHOW_STACK, lambda _number, _frame: None)
     before = names_before(task.run)
     with workplace(task.code_root) as folder:
@@ -68,7 +68,7 @@ def run_command(task: Task, run: Run) -> dict[str, float]:
 
 
 class _Watch:
-    """What is heard of a command. Mutable: it grows while the command runs.
+    """What is known about a command. Mutable: it grows while the command runs.
 
     Args:
         metrics: names, in the study's order.
@@ -87,7 +87,7 @@ class _Watch:
         """Return the last line with the metrics in it, when the command has ended.
 
         Raises:
-            CommandError: it printed a metric or a step that is none.
+            CommandError: it printed an invalid metric or step.
             TrialStopped: it was told to end.
         """
         while (data := self._process.read(LOOK_S)) is not None:
@@ -105,9 +105,10 @@ class _Watch:
         return self._last
 
     def _pass_on(self, data: bytes) -> None:
-        """Write output into the trial's, in whole lines, or when nothing more comes.
+        """Write output to the trial's output, in whole lines, or when nothing more comes.
 
-        The command's standard error goes there by itself, and would stand in the middle of a line.
+        The command's standard error goes there directly, and would otherwise appear in the middle
+        of a line.
         """
         self._held += data
         end = self._held.rfind(b"\n") + 1
@@ -118,7 +119,7 @@ class _Watch:
 
     def _hear(self, line: bytes) -> None:
         said = read_line(line, self._metrics[0])
-        # What it prints while it ends is no report of a trial that goes on.
+        # What it prints while it ends does not count as a report.
         if said is None or self._session.obeyed is not None:
             return
         if all(name in said.numbers for name in self._metrics):
@@ -142,14 +143,14 @@ class _Watch:
 
 
 def _write(data: bytes) -> None:
-    """Pass output on to this process's own, which is the trial's; a full disk drops it."""
+    """Write output to this process's own, which is the trial's; a full disk drops it."""
     with contextlib.suppress(OSError):
         while data:
             data = data[os.write(1, data) :]
 
 
 def _environ(task: Task, run: Run) -> dict[str, str]:
-    """Return the environment of the command: the trial's, and where it finds itself.
+    """Return the environment of the command: the trial's, and variables about the trial.
 
     Raises:
         OSError: the parameters cannot be written, or the checkpoint folder cannot be made.
@@ -159,9 +160,10 @@ def _environ(task: Task, run: Run) -> dict[str, str]:
     path = os.environ.get("PATH", os.defpath)
     return {
         **os.environ,
-        # Programs of the worker's own environment, as `torchrun`, before others of their name.
+        # Programs of the worker's own environment, such as `torchrun`, before others of the same
+        # name.
         "PATH": path if path.split(os.pathsep)[0] == own else f"{own}{os.pathsep}{path}",
-        # Lines must come when they are printed, not when some kilobytes are full.
+        # Lines must arrive when they are printed, not when a buffer is full.
         "PYTHONUNBUFFERED": os.environ.get("PYTHONUNBUFFERED", "1"),
         "TUNER_PARAMS": str(task.run.path / PARAMS),
         "TUNER_RUN_DIR": str(task.run.path),

@@ -1,4 +1,4 @@
-"""The command of one trial: the texts of the spec, with the trial's values in their places."""
+"""The command of one trial: the texts of the spec, filled in with the trial's values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tuner.protocol import COMMAND_WORDS, fill_places, is_one_place, places
 from workers.command.errors import CommandError
 
-#: What stands for the interpreter that the worker itself runs in.
+#: Words for the interpreter of the worker itself.
 _PYTHON = ("python", "python3")
 
 
@@ -18,8 +18,8 @@ def fill_command(
 ) -> list[str]:
     """Return the arguments of a trial's command; the first is the program.
 
-    A text with a parameter that the trial does not have (its condition does not hold) is left out.
-    So is the option before it, where the text is the value alone: `--momentum`, `{momentum}`.
+    A text with a parameter that the trial lacks (its condition does not hold) is left out. So is
+    the preceding option if the text consists only of the value: `--momentum`, `{momentum}`.
 
     Args:
         command: as in the spec.
@@ -29,7 +29,7 @@ def fill_command(
         CommandError: nothing is left, or a value cannot be an argument.
     """
     filled: list[str] = []
-    #: Whether the last text is an option that waits for a value.
+    #: Whether the last text is an option whose value follows.
     waits = False
     for text in command:
         names = list(places(text))
@@ -48,7 +48,7 @@ def fill_command(
 
 
 def _text(name: str, params: Mapping[str, Any], words: Mapping[str, Any]) -> str:
-    """Return a value as an argument: text as it is, everything else as JSON would have it."""
+    """Return a value as an argument: text unchanged, everything else as in JSON."""
     value = params[name] if name in params else words[name]
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -1,6 +1,6 @@
-"""What a command says of itself: lines of JSON on its standard output.
+"""A command's reports about itself: lines of JSON on its standard output.
 
-`{"val_accuracy": 0.93, "step": 4}` is a report of step 4; without `step` it is a result alone.
+`{"val_accuracy": 0.93, "step": 4}` is a report for step 4; without `step` it is only a result.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from tuner.protocol import fitting_metrics
 from workers.command.errors import CommandError
 from workers.objective.numbers import as_float, as_step, describe
 
-#: A longer line is not looked at; it stands in the output all the same.
+#: Maximum size of a line to parse; a longer one is still part of the output.
 MAX_LINE_BYTES = 1 << 20
 STEP = "step"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """One line that holds the metric."""
+    """One line that contains the metric."""
 
-    #: Everything numeric in it, by name.
+    #: All numbers in it, by name.
     numbers: dict[str, float]
-    #: Epochs finished, from 1; None: it is no report.
+    #: Finished epochs, from 1; None: it is not a report.
     step: int | None
 
 
 class Lines:
-    """Cuts output into lines. Mutable: it keeps the half line that has come so far."""
+    """Splits output into lines. Mutable: it holds the incomplete last line."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -52,17 +52,17 @@ class Lines:
             self._rest += rest
 
     def end(self) -> Iterator[bytes]:
-        """Yield what stands after the last line end."""
+        """Yield what follows the last line end."""
         if self._rest and not self._is_too_long:
             yield bytes(self._rest)
         self._rest.clear()
 
 
 def read_line(line: bytes, metric: str) -> Said | None:
-    """Return what a line says; None when it is not a JSON object with the metric in it.
+    """Return the content of a line; None if it is not a JSON object with the metric in it.
 
     Raises:
-        CommandError: the metric is not a number, or the step is none.
+        CommandError: the metric is not a number, or the step is invalid.
     """
     text = line.strip()
     if not (text.startswith(b"{") and text.endswith(b"}")) or len(text) > MAX_LINE_BYTES:
@@ -78,7 +78,7 @@ def read_line(line: bytes, metric: str) -> Said | None:
             f"the command printed {metric!r} as {describe(found[metric])}: it must be a number"
         )
     numbers = {k: v for k, raw in found.items() if k != STEP and (v := as_float(raw)) is not None}
-    # The metric first: of too many, the first are kept.
+    # The metric first: if there are too many numbers, the first ones are kept.
     numbers = fitting_metrics({metric: numbers[metric], **numbers})
     if found.get(STEP) is None:
         return Said(numbers=numbers, step=None)

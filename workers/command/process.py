@@ -1,4 +1,4 @@
-"""The process of a command: its output, the signals that end it, its death."""
+"""The process of a command: its output, the signals that end it, its exit status."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from pathlib import Path
 from workers.command.errors import CommandError
 from workers.host.linux import die_with_parent, kill_group
 
-#: From SIGTERM until it is killed; a worker that must leave grants 10 s in all.
+#: Seconds from SIGTERM until it is killed; a worker that must leave grants 10 s in total.
 GRACE_S = 8.0
-#: Whoever holds the output open after the command has ended is not waited for any longer.
+#: Seconds to wait for processes that hold the output open after the command has ended.
 DRAIN_S = 1.0
 _READ_BYTES = 65_536
 
 
 class CommandProcess:
-    """A running command, in a process group of its own. Mutable: it lives, then it has a status.
+    """A running command, in its own process group. Mutable: it runs, then it has a status.
 
     Its standard error goes where this process's goes; its standard output is read here.
 
     Args:
         arguments: the first is the program.
-        folder: that it runs in.
-        environ: all of its environment.
+        folder: the folder that it runs in.
+        environ: its complete environment.
 
     Raises:
         CommandError: it cannot be started.
@@ -46,7 +46,7 @@ class CommandProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 process_group=0,
-                # This process has one thread, and dies before its worker does.
+                # This process has a single thread, and dies before its worker does.
                 preexec_fn=lambda: die_with_parent(parent),
             )
         except (OSError, ValueError, subprocess.SubprocessError) as exc:
@@ -72,7 +72,7 @@ class CommandProcess:
         return self._kill_at < math.inf
 
     def read(self, timeout_s: float) -> bytes | None:
-        """Return what it has printed, after at most `timeout_s`; None when it has ended."""
+        """Return new output, after at most `timeout_s` seconds; None when it has ended."""
         now = time.monotonic()
         if now >= self._kill_at:
             kill_group(self._process.pid)
@@ -92,7 +92,7 @@ class CommandProcess:
         return None
 
     def tell_to_end(self) -> None:
-        """Send SIGTERM to it and its children; what is there `GRACE_S` later is killed."""
+        """Send SIGTERM to its group; what is left after `GRACE_S` is killed."""
         if not self.is_told_to_end:
             self._kill_at = time.monotonic() + GRACE_S
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,6 +1,6 @@
-"""Where a command runs: a copy of the code snapshot that is its own, gone with the trial.
+"""Where a command runs: its own copy of the code snapshot, deleted with the trial.
 
-A script writes into the folder that it runs in; the snapshot itself is shared by all trials of the
+A script writes into the folder in which it runs; the snapshot itself is shared by all trials of the
 host, and never changes.
 """
 
@@ -20,14 +20,14 @@ from workers.command.errors import CommandError
 def workplace(code_root: str | None) -> Iterator[Path]:
     """Yield the folder that a command runs in, and remove it afterwards.
 
-    What a killed trial leaves lies beside the snapshots, and is removed with the old ones of them.
+    What a killed trial leaves is next to the snapshots, and is removed with old ones.
 
     Args:
-        code_root: folder of the snapshot; None where the image holds the code, which is then run in
+        code_root: folder of the snapshot; None if the image holds the code, which is then run in
             the worker's own folder.
 
     Raises:
-        CommandError: there is no room for the copy; another host may have some.
+        CommandError: there is no space for the copy; another host may have some.
     """
     if code_root is None:
         yield Path.cwd()
@@ -48,15 +48,15 @@ def workplace(code_root: str | None) -> Iterator[Path]:
 
 
 def find_program(program: str, folder: Path, path: str) -> None:
-    """Make sure that a program is there and may be run.
+    """Check that a program exists and may be executed.
 
     Args:
-        program: a name that is sought in `path`, or a path from `folder`.
-        folder: that the command runs in.
-        path: folders with colons between, as in `PATH`.
+        program: a name that is looked up in `path`, or a path relative to `folder`.
+        folder: the folder that the command runs in.
+        path: folders separated by colons, as in `PATH`.
 
     Raises:
-        CommandError: it is not; the text says what to do.
+        CommandError: it does not; the text says what to do.
     """
     if os.sep not in program:
         if shutil.which(program, path=path) is None:

@@ -17,29 +17,29 @@ from workers.failures.missing import how_to_do_without, how_to_install, how_to_t
 from workers.records.files import OUTPUT, probe
 
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
-#: Of the output of a process that died, so much is looked at.
+#: Maximum number of bytes of a dead process's output to look at.
 TAIL_BYTES = 65536
-# Frames hold paths as text.
+# Frames contain paths as text.
 _HERE = str(Path(__file__).parents[1]) + os.sep
-#: h5py and TensorFlow tell the number only in the text.
+#: h5py and TensorFlow give the number only in the text.
 _FULL_TEXT = re.compile(
     r"errno = (\d+)|No space left on device|Read-only file system|Disk quota exceeded"
 )
-#: Of the stack that Python writes of a crash: frames that are not the user's, and a list of all
-#: modules in C.
+#: Parts of Python's crash report to leave out: frames that are not the user's, and a list of all C
+#: modules.
 _NOISE = re.compile(rf'^  File "({re.escape(_HERE)}|<frozen runpy>)|^Extension modules: ')
 #: Colours, the movements of progress bars, backspaces.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def classify(error: BaseException, roots: Sequence[Path]) -> Cause:
-    """Return the cause that an exception of user code stands for.
+    """Return the cause for an exception from user code.
 
     What it was explicitly raised from (`raise … from`) counts as well: a user who wraps an error
-    still tells of it.
+    still reports it.
 
     Args:
-        roots: log root and checkpoint root; a full disk elsewhere is the user's affair.
+        roots: log root and checkpoint root; a full disk elsewhere is the user's concern.
     """
     for link in _chain(error):
         if _is_full(link):
@@ -50,14 +50,14 @@ def classify(error: BaseException, roots: Sequence[Path]) -> Cause:
 
 
 def explain_exit(status: int, place: Place, *, of_memory: bool) -> tuple[Cause, str]:
-    """Return cause and explanation of the end of a process that left no result.
+    """Return cause and explanation for a process that ended without a result.
 
-    The explanation ends with how it died; above stands what it wrote last, which holds the stack
+    The explanation ends with how it died; above that is its last output, which contains the stack
     of a crash.
 
     Args:
         status: exit status, or minus the signal.
-        place: folder of the run, which holds its standard output and error.
+        place: folder of the run, which contains its standard output and error.
         of_memory: whether the kernel has killed it for memory.
     """
     died = describe_exit(status)
@@ -73,7 +73,7 @@ def explain_exit(status: int, place: Place, *, of_memory: bool) -> tuple[Cause, 
 def read_tail(place: Place) -> str:
     """Return the last lines of a run's output, as a terminal would show them.
 
-    Nothing where it cannot be read, or something else has its name.
+    Empty if it cannot be read, or something else has its name.
     """
     try:
         with place.open() as folder, folder.open_file(OUTPUT) as file:
@@ -82,23 +82,23 @@ def read_tail(place: Place) -> str:
             text = file.read(TAIL_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
-    # A progress bar writes its line again and again; only the last state of it was left to be seen.
+    # A progress bar rewrites its line; only its last state was visible.
     lines = [_CONTROL.sub("", line.rstrip("\r").rpartition("\r")[2]) for line in text.split("\n")]
     return "\n".join(line for line in lines if not _NOISE.search(line))
 
 
 def with_tail(text: str, tail: str) -> str:
-    """Return `text` below the output that led to it, in `ERROR_LINES` lines."""
+    """Return `text` below the preceding output, in `ERROR_LINES` lines."""
     return last_lines(f"{tail.strip()}\n{text}")
 
 
 def describe_error(error: BaseException, code_root: str | None = None) -> str:
     """Return the end of the traceback, without the frames of this package.
 
-    Its last line is what commands show of it: it says what to do where that is known.
+    Its last line is what commands show: it says what to do if that is known.
 
     Args:
-        code_root: folder of the code, whose files get the names that the user knows.
+        code_root: folder of the code, whose files are shown by the names that the user knows.
     """
     report = traceback.TracebackException.from_exception(error)
     _trim(report)
@@ -110,11 +110,11 @@ def describe_error(error: BaseException, code_root: str | None = None) -> str:
 
 
 def with_own_names(text: str, code_root: str | None) -> str:
-    """Return a traceback in which the user's files are named as in the user's folder."""
+    """Return a traceback with the user's files named as in the user's folder."""
     if code_root is None:
         return text
     start = code_root.rstrip(os.sep) + os.sep
-    # Only where a module is named: data that is missing is missing in the snapshot.
+    # Only where a module is named: missing data is missing in the snapshot.
     return text.replace(f'File "{start}', 'File "').replace(f"({start}", "(")
 
 
@@ -136,7 +136,7 @@ def describe_exit(status: int) -> str:
 
 
 def signal_name(number: int) -> str:
-    """Return what a signal is called."""
+    """Return the name of a signal."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -169,7 +169,7 @@ def _memory_or_device(error: BaseException) -> Cause | None:
         return "oom"
     if isinstance(error, OSError):
         return "oom" if error.errno == errno.ENOMEM else None
-    # Safe also where a user's `__str__` raises.
+    # Safe even if a user's `__str__` raises.
     if cause := device_cause("".join(traceback.format_exception_only(error))):
         return cause
     # TensorFlow's and PyTorch's, without importing either.
@@ -188,11 +188,12 @@ def _is_full(error: BaseException) -> bool:
 
 
 def _concerns(error: BaseException, root: Path) -> bool:
-    """Return whether a full-disk error came from under `root`."""
+    """Return whether a full-disk error came from below `root`."""
     filename = getattr(error, "filename", None)
     if isinstance(filename, str | bytes):
         return Path(os.fsdecode(filename)).is_relative_to(root)
-    # Writing to an open file does not name it: see whether the root takes a small one.
+    # Errors from writing to an open file do not name it: check whether the root accepts a small
+    # one.
     try:
         probe(root)
     except OSError:

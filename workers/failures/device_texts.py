@@ -1,7 +1,7 @@
-"""What CUDA, TensorFlow, XLA and PyTorch say when a device is out of memory or of no use.
+"""What CUDA, TensorFlow, XLA and PyTorch say when a device is out of memory or unusable.
 
-They raise a handful of exception types for everything, so only the text tells. It is read of
-exceptions, and of the last output of a process that their C++ has aborted.
+They raise a handful of exception types for everything, so only the text tells. It is read from
+exceptions, and from the last output of a process that their C++ code has aborted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 DeviceCause = Literal["oom", "rejected"]
 
-#: Without a context there is no training at all, whatever the configuration: the device is taken by
+#: Without a context no training is possible, whatever the configuration: the device is in use by
 #: others, or broken.
 _NO_CONTEXT = re.compile(
     r"failed call to cu(Init|DevicePrimaryCtxRetain)"
@@ -31,7 +31,7 @@ _OOM = re.compile(
     r"|DefaultCPUAllocator: (can't allocate|not enough) memory"
     r"|std::bad_alloc",
 )
-#: What a kernel did wrong is the program's fault, not the device's: it would fail everywhere.
+#: Errors of a kernel are the program's fault, not the device's: it would fail everywhere.
 _OF_THE_PROGRAM = frozenset(
     {
         "ASSERT",
@@ -81,7 +81,7 @@ _BROKEN = re.compile(
 
 
 def device_cause(text: str) -> DeviceCause | None:
-    """Return what a message of a framework says of the device; None when it says nothing.
+    """Return what a framework's message says about the device; None if it says nothing.
 
     Args:
         text: of an exception, or the last output of a process.

@@ -1,4 +1,4 @@
-"""What an objective wants and does not find, a package or a file: what to do about it."""
+"""What an objective needs and does not find, a package or a file: what to do about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from tuner.runtime.system import is_installed, pip_install
 
-#: Packages that are installed under another name than they are imported by.
+#: Packages whose distribution has another name than their module.
 PACKAGES = {
     "PIL": "pillow",
     "bs4": "beautifulsoup4",
@@ -21,17 +21,17 @@ PACKAGES = {
 
 
 def how_to_install(error: BaseException) -> str:
-    """Return what to type for a module that was not found, "" for any other error.
+    """Return the command to type for a module that was not found, "" for any other error.
 
-    A module is missing from the environment that the worker runs in, which need not be the one in
-    which the study was submitted; or it is the user's own and lies outside the spec's folder.
+    A module is missing in the environment of the worker, which need not be the one in which the
+    study was submitted; or it is the user's own and is outside of the spec's folder.
     """
     name = error.name if isinstance(error, ModuleNotFoundError) else None
     if not name:
         return ""
     top = name.partition(".")[0]
     if is_installed(top):
-        # The package is there, the part of it is not: another release, or a slip.
+        # The package exists, but not this part of it: another release, or a typing error.
         return ""
     if image := os.environ.get("TUNER_IMAGE"):
         return f"not in the image {image}: add {PACKAGES.get(top, top)} to it"
@@ -42,10 +42,9 @@ def how_to_install(error: BaseException) -> str:
 
 
 def how_to_take_along(error: BaseException, code_root: str | None) -> str:
-    """Return what to do for a file that is missing beside the code, "" for any other error.
+    """Return what to do about a file that is missing next to the code, "" for any other error.
 
-    The code that runs is a snapshot of the spec's folder, which large files and outputs are left
-    out of.
+    The code that runs is a snapshot of the spec's folder, which excludes large files and outputs.
     """
     if code_root is None:
         return ""
@@ -61,7 +60,7 @@ def how_to_take_along(error: BaseException, code_root: str | None) -> str:
 
 
 def how_to_do_without(error: BaseException) -> str:
-    """Return what to do when weights or data cannot be downloaded, "" for any other error."""
+    """Return what to do if weights or data cannot be downloaded, "" for any other error."""
     if "URL fetch failure on" not in str(error):
         return ""
     return (

@@ -1,7 +1,7 @@
-"""Whether the fleet of this host is well: `python -m workers health`.
+"""Whether the fleet of this host is healthy: `python -m workers health`.
 
-It reads what the supervisor writes, and asks neither the server nor a worker: an outage of the
-server restarts no container.
+It reads what the supervisor writes, and asks neither the server nor a worker, so that an outage of
+the server restarts no container.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: A supervisor looks after its workers twice a second, and marks that every five (`MARK_S`).
+#: Seconds after which the state is stale: a supervisor checks its workers twice a second, and
+#: records that every five (`MARK_S`).
 STALE_S = 30.0
-#: Of the state of 1024 workers, with reasons.
+#: Maximum size of the state of 1024 workers, with reasons.
 MOST_BYTES = 1 << 20
 #: States of a worker that has joined the service.
 _UP = ("idle", "busy", "leaving")
@@ -23,22 +24,22 @@ _UP = ("idle", "busy", "leaving")
 
 @dataclass(frozen=True, kw_only=True)
 class FleetHealth:
-    """What there is to say of a fleet, in one line."""
+    """The health of a fleet, in one line."""
 
     is_well: bool
     said: str
 
 
 def state_path(control: Path) -> Path:
-    """Return the file in which the supervisor of a control file writes what runs."""
+    """Return the file in which the supervisor of a control file records what is running."""
     return control.with_name(f"{control.name}.state")
 
 
 def look(control: Path) -> FleetHealth:
-    """Return how the fleet of a control file is.
+    """Return the health of the fleet of a control file.
 
-    It is well when its supervisor looks after it, no worker of it is down or refused by the
-    server, and one at least has joined the service, unless none is wanted.
+    It is healthy if its supervisor is running, none of its workers is down or refused by the
+    server, and at least one has joined the service, unless none is wanted.
     """
     path = state_path(control)
     try:

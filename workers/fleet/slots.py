@@ -1,4 +1,4 @@
-"""Device slots of a host and the workers in them; a slot keeps its devices over a respawn."""
+"""Device slots of a host and their workers; a slot keeps its devices over a restart."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ logger = logging.getLogger(__name__)
 
 FIRST_RESPAWN_S = 0.2
 LAST_RESPAWN_S = 10.0
-#: A worker that does not fit the server is started again from what is installed by then.
+#: Seconds before a worker that does not fit the server is restarted, from what is installed by
+#: then.
 LAST_REFUSED_S = 30.0
-#: A worker that lived so long had started well.
+#: Seconds after which a worker counts as having started well.
 STABLE_S = 30.0
 #: Exit statuses that a new process would only repeat: settings, token.
 HOPELESS = (2, 4)
-#: Its release, or its version of the protocol, does not fit the server.
+#: Exit status: its release, or its version of the protocol, does not fit the server.
 REFUSED = 3
 
 
 class Slot:
-    """The devices of one worker, and its process. Mutable: processes come and go.
+    """The devices of one worker, and its process. Mutable: processes start and end.
 
     Args:
         number: from 0; the worker's name ends with it.
-        device: "cpu" or "gpu:UUID", of several GPUs with commas between.
+        device: "cpu" or "gpu:UUID", several GPUs separated by commas.
         command: of the worker, without `--name`, `--device`, `--keeper`, `--parent` and
             `--status-fd`.
         prefix: of the worker's name.
-        keeper: the supervisor, by a number of its own: it starts a process in the slot only when
-            there is none.
-        may_be_renewed: whether a worker that the server refuses is started again, from what is
+        keeper: identifies the supervisor: it starts a process in the slot only if there is none.
+        may_be_renewed: whether a worker that the server refuses is restarted, from what is
             installed by then.
     """
 
@@ -59,16 +59,16 @@ class Slot:
         self.device = device
         self.name = f"{prefix}-{number}"
         self.state = "stopped"
-        #: Why the server does not want the worker that is installed here.
+        #: Why the server refuses the worker that is installed here.
         self.reason = ""
-        #: Asked to leave: its end is not followed by another process.
+        #: Whether it was asked to leave: it is then not replaced.
         self.is_leaving = False
-        #: Left though nobody here had asked: the server drained it and wants no other here.
+        #: Whether it left without being asked here: the server drained it and wants no replacement.
         self.was_drained = False
         #: Why no further process is started here.
         self.hopeless: int | None = None
         self._hopeless = HOPELESS if may_be_renewed else (*HOPELESS, REFUSED)
-        #: Asked to give back what it runs, and not only to leave after it.
+        #: Whether it was asked to give back what it runs, and not only to leave afterwards.
         self._is_hurried = False
         self._command = [*command, f"--keeper={keeper}"]
         self._process: subprocess.Popen[bytes] | None = None
@@ -85,15 +85,15 @@ class Slot:
 
     @property
     def pid(self) -> int | None:
-        """The process, or None when there is none."""
+        """The process id, or None if there is none."""
         return self._process.pid if self._process is not None else None
 
     def fileno(self) -> int:
-        """Return the pipe on which the worker tells its state; -1 when there is none."""
+        """Return the pipe for the worker's state; -1 if there is none."""
         return self._pipe
 
     def start_if_due(self, environ: Mapping[str, str]) -> None:
-        """Start the worker unless it runs, is not wanted, or has to wait after a crash."""
+        """Start the worker unless it is running, not wanted, or has to wait after a crash."""
         if self._process or self.hopeless is not None or time.monotonic() < self._start_at:
             return
         self._pipe, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -120,7 +120,7 @@ class Slot:
         logger.info("worker started", extra={"worker": self.name, "pid": self._process.pid})
 
     def read(self) -> None:
-        """Take in what the worker told of itself."""
+        """Read the state that the worker has sent."""
         if self._pipe < 0:
             return
         with contextlib.suppress(BlockingIOError):
@@ -131,10 +131,10 @@ class Slot:
                 self._trial_pid = news.get("trial_pid", self._trial_pid)
 
     def ask_to_leave(self, *, after_trial: bool = False) -> None:
-        """Ask the worker, if there is one, to end; again has no effect.
+        """Ask the worker, if there is one, to end; idempotent.
 
         Args:
-            after_trial: it may bring what it runs to its end; else it gives that back.
+            after_trial: let it finish what it runs; otherwise it gives that back.
         """
         was_asked = self.is_leaving if after_trial else self._is_hurried
         if was_asked:

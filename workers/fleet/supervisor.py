@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 STOP_S = 14.0
-#: Without news, its state is marked as looked at so often (`workers/fleet/fleet_health.py`).
+#: Seconds between updates of its state without news (`workers/fleet/fleet_health.py`).
 MARK_S = 5.0
-#: Nobody means more workers on one host than this.
+#: Maximum number of workers on one host.
 MAX_WORKERS = 1024
 
 
@@ -42,17 +42,17 @@ class FleetArguments:
 
     count: int
     #: File with the wanted number, `{"count": n}`, perhaps a new `gpus_per_worker`, and whether
-    #: workers that are too many leave `after_trial`; what runs is written to the same name with
+    #: surplus workers leave `after_trial`; what is running is written to the same name with
     #: `.state`.
     control: Path
-    #: "all", "none", or UUIDs with commas between.
+    #: "all", "none", or UUIDs separated by commas.
     gpus: str = "all"
-    #: GPUs that each worker owns.
+    #: Number of GPUs that each worker owns.
     gpus_per_worker: int = 1
     isolation: str = "fork"
     preimport: str = "keras"
     parent: int | None = None
-    #: Of each worker; when all have left by themselves, the fleet has ended.
+    #: For each worker; when all have left by themselves, the fleet has ended.
     limits: StintLimits = field(default_factory=StintLimits)
 
 
@@ -60,7 +60,7 @@ class Supervisor:
     """Supervises worker processes. Mutable: slots fill and empty.
 
     Args:
-        arguments: of the command line.
+        arguments: from the command line.
         leave: signals of this process.
 
     Raises:
@@ -85,7 +85,7 @@ class Supervisor:
         self._read_as: tuple[int, int] | None = None
 
     def run(self) -> int:
-        """Supervise until a signal comes or no slot has hope; return the exit status."""
+        """Supervise until a signal arrives or every slot has given up; return the exit status."""
         while not self._leave.requested:
             self._read_control()
             if self._leave.after_trial:
@@ -101,12 +101,12 @@ class Supervisor:
         return 0
 
     def _has_done(self) -> bool:
-        """Whether all workers have left after their last trial, as they were to."""
+        """Whether all workers have left after their last trial, as intended."""
         leaves = self._leave.after_trial or self._arguments.limits.is_any
         return leaves and not self._slots and self._wanted == 0
 
     def _fit(self) -> None:
-        """Bring the number of workers to what is wanted."""
+        """Adjust the number of workers to the wanted one."""
         for slot in self._slots:
             slot.read()
         gone = [slot for slot in self._slots if slot.has_ended() and slot.is_leaving]
@@ -124,19 +124,19 @@ class Supervisor:
                 slot.start_if_due(self._environ)
 
     def _end_orphans(self) -> None:
-        """End what the trials of workers that have died left behind."""
+        """End what the trials of dead workers left behind."""
         own = {slot.pid for slot in self._slots if slot.pid is not None}
         if find_orphans(own):
             said = describe(end_orphans(own))
             logger.warning("processes of a dead worker's trial ended", extra={"processes": said})
 
     def _least_busy(self) -> list[Slot]:
-        """Return the slots that stay, in the order in which they would go."""
+        """Return the slots that stay, in the order in which they would be removed."""
         staying = [slot for slot in self._slots if not slot.is_leaving]
         return sorted(staying, key=lambda slot: (slot.state == "busy", -slot.number))
 
     def _add_slot(self) -> bool:
-        """Add the lowest free slot; False while workers that leave still hold all devices."""
+        """Add the lowest free slot; False while leaving workers still hold all devices."""
         taken = {slot.number for slot in self._slots}
         held = {uuid for slot in self._slots for uuid in slot.uuids}
         numbers = range(len(self._devices) or MAX_WORKERS + 1)
@@ -153,7 +153,7 @@ class Supervisor:
             command,
             self._prefix,
             self._keeper,
-            # Who waited for another release to be installed would keep the place of who has it.
+            # A worker that waits for another release would occupy the place of one that has it.
             may_be_renewed=not self._arguments.limits.is_any,
         )
         self._slots.append(slot)
@@ -177,11 +177,11 @@ class Supervisor:
             self._wanted = self._allowed(count)
 
     def _uuids(self, number: int) -> set[str]:
-        """Return the GPUs of the slot of this number."""
+        """Return the GPUs of the slot with this number."""
         return set(parse_device(self._devices[number])[1]) if self._devices else set()
 
     def _regroup(self, per_worker: object) -> None:
-        """Have each worker own so many GPUs; those that own others leave as soon as they can."""
+        """Change the number of GPUs per worker; workers with another number leave when possible."""
         if per_worker == self._per_worker:
             return
         try:
@@ -196,7 +196,7 @@ class Supervisor:
                 slot.ask_to_leave()
 
     def _running(self) -> int:
-        """Reap the workers that are dead; return how many are not."""
+        """Reap dead workers; return how many are alive."""
         return sum(not slot.has_ended() for slot in self._slots)
 
     def _allowed(self, count: int) -> int:
@@ -233,13 +233,13 @@ class Supervisor:
                 write_json(Place(control.parent), state_path(control).name, state)
         except OSError as exc:
             logger.warning("state not written", extra={"reason": str(exc)})
-            # What was there is gone, or cannot be told from another fleet's.
+            # The previous file is gone, or cannot be distinguished from another fleet's.
             self._written = None
             return
         self._written, self._mark_at = state, time.monotonic() + MARK_S
 
     def _wait(self, timeout_s: float) -> None:
-        """Wait for a signal or for news of a worker."""
+        """Wait for a signal or for news from a worker."""
         poll = select.poll()
         poll.register(self._leave.fileno(), select.POLLIN)
         for slot in self._slots:
@@ -249,7 +249,7 @@ class Supervisor:
         self._leave.clear()
 
     def _stop(self) -> None:
-        """Ask all workers to leave; kill what is there after `STOP_S` or a second signal."""
+        """Ask all workers to leave; kill what is left after `STOP_S` or a second signal."""
         deadline = time.monotonic() + STOP_S
         for slot in self._slots:
             slot.ask_to_leave()
@@ -266,7 +266,7 @@ class Supervisor:
 
 
 def run_fleet(arguments: FleetArguments, environ: Mapping[str, str]) -> int:
-    """Be the supervisor until asked to leave; return the exit status.
+    """Supervise until asked to leave; return the exit status.
 
     Raises:
         SetupError: a GPU is missing.

@@ -1,4 +1,4 @@
-"""Which devices each worker of a host owns: as many GPUs as was asked, and no GPU twice."""
+"""Which devices each worker of a host owns: as many GPUs as requested, and no GPU twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.host.devices import list_gpus
 
 logger = logging.getLogger(__name__)
 
-#: Of the number of a GPU.
+#: Maximum number of digits of a GPU's index.
 _MOST_DIGITS = 4
 
 
@@ -20,7 +20,7 @@ def parse_device(text: str) -> tuple[Device, list[str]]:
     """Return kind and UUIDs of the devices of one worker.
 
     Args:
-        text: "cpu" or "gpu:UUID", of several GPUs with commas between.
+        text: "cpu" or "gpu:UUID", several GPUs separated by commas.
 
     Raises:
         SetupError: there is no such kind, or one worker cannot own these GPUs.
@@ -39,17 +39,17 @@ def parse_device(text: str) -> tuple[Device, list[str]]:
 
 
 def resolve_visible(text: str, visible: str | None) -> str:
-    """Return the device of a worker, with UUIDs where it says `gpu:visible`.
+    """Return the device of a worker, with UUIDs in place of `gpu:visible`.
 
-    A scheduler gives a job GPUs by their place in the driver's order, of those that the job may
-    see, or by UUID.
+    A scheduler assigns GPUs to a job by their index in the driver's order, among those that the job
+    may see, or by UUID.
 
     Args:
-        text: as on the command line.
-        visible: `CUDA_VISIBLE_DEVICES` as the scheduler has set it; None: it has not.
+        text: from the command line.
+        visible: `CUDA_VISIBLE_DEVICES` as set by the scheduler; None: not set.
 
     Raises:
-        SetupError: the scheduler has given no GPU, or one that is not there.
+        SetupError: the scheduler has assigned no GPU, or one that does not exist.
     """
     if text != "gpu:visible":
         return text
@@ -77,21 +77,21 @@ def _uuid(name: str, present: Sequence[str]) -> str:
 
 
 def find_devices(gpus: str, per_worker: int) -> list[str]:
-    """Return the devices of each worker of this host that has some; empty: all use the processor.
+    """Return the devices of each worker of this host with GPUs; empty: all use the CPU.
 
-    GPUs that are next to each other in the driver's order, which is that of the bus, come to one
-    worker: they are the likeliest to be joined by NVLink or a common switch.
+    GPUs that are adjacent in the driver's order, which is that of the bus, go to one worker: they
+    are the most likely to be joined by NVLink or a common switch.
 
     Args:
-        gpus: "all", "none", or UUIDs with commas between, in the order in which they are given out.
-        per_worker: GPUs of each.
+        gpus: "all", "none", or UUIDs separated by commas, in the order in which they are assigned.
+        per_worker: number of GPUs of each.
 
     Returns:
-        "gpu:UUID" each, of several with commas between.
+        "gpu:UUID" each, several separated by commas.
 
     Raises:
-        SetupError: a GPU that was asked for by its UUID is not there, or there are too few for one
-            worker.
+        SetupError: a GPU that was requested by its UUID does not exist, or there are too few for
+            one worker.
     """
     uuids = _wanted(gpus)
     if gpus == "none" or (not uuids and per_worker == 1):

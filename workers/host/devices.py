@@ -8,11 +8,11 @@ from typing import Any
 
 
 class DeviceError(Exception):
-    """A GPU that was asked for is not there; the text lists those that are."""
+    """A requested GPU does not exist; the text lists the existing ones."""
 
 
 def list_gpus() -> list[str]:
-    """Return the UUIDs of the GPUs of this host; none where there is no driver."""
+    """Return the UUIDs of the GPUs of this host; empty if there is no driver."""
     library = _library()
     if library is None:
         return []
@@ -23,14 +23,14 @@ def list_gpus() -> list[str]:
 
 
 def check_gpus(uuids: Sequence[str], wanted: int = 0) -> None:
-    """Make sure that each of these GPUs, or MIG instances, answers, and that they are enough.
+    """Check that each of these GPUs, or MIG instances, works, and that they are enough.
 
     Args:
-        wanted: by the trial. The server matches them; nothing may train on less than it needs.
+        wanted: number that the trial needs. The server matches them; no trial may train on fewer.
 
     Raises:
-        DeviceError: one does not: TensorFlow would train on the others, or on the processor,
-            without a word. Or they are too few.
+        DeviceError: one does not work: TensorFlow would silently train on the others, or on the
+            CPU. Or there are too few.
     """
     if len(uuids) < wanted:
         needed = "1 GPU" if wanted == 1 else f"{wanted} GPUs"
@@ -69,7 +69,7 @@ def describe_gpu(uuid: str) -> dict[str, Any]:
 
 
 def memory_in_use(uuids: Sequence[str]) -> dict[str, int]:
-    """Return how much memory of each GPU is taken, by whomever, bytes; 0 where nobody can say."""
+    """Return the used memory of each GPU, by any process, in bytes; 0 if unknown."""
     library = _library() if uuids else None
     return {uuid: _memory_in_use(library, uuid) for uuid in uuids}
 
@@ -85,9 +85,9 @@ def _memory_in_use(library: Any, uuid: str) -> int:
 
 
 def _library() -> Any:
-    """Return the initialised management library, None where it or the driver is missing.
+    """Return the initialized management library, None if it or the driver is missing.
 
-    It starts no CUDA, so a process that asked it may still be forked.
+    It starts no CUDA, so a process that has used it may still be forked.
     """
     try:
         import pynvml
@@ -102,7 +102,7 @@ def _library() -> Any:
 
 @functools.cache
 def _initialise(library: Any) -> None:
-    """Initialise the library once; a failure is not remembered, the driver may come back."""
+    """Initialize the library once; a failure is not remembered: the driver may come back."""
     library.nvmlInit()
 
 

@@ -1,7 +1,7 @@
-"""Erases secrets from the memory of a forked process, which begins as a copy of its parent's.
+"""Erases secrets from the memory of a forked process, which starts as a copy of its parent's.
 
-Python keeps copies of a string wherever it was put together, and frees them without clearing them;
-so the memory itself is searched. It costs 20 ms, with TensorFlow loaded 90 ms.
+Python leaves copies of a string wherever it was assembled, and frees them without clearing; so the
+memory itself is searched. This takes 20 ms, or 90 ms with TensorFlow loaded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-#: A shorter secret may stand for something else as well: to erase it everywhere would break things.
+#: Minimum length: a shorter secret may occur in other data, and erasing it would break things.
 MIN_BYTES = 12
 
 # Loaded before any fork: loading a library in a forked child may deadlock.
@@ -24,7 +24,7 @@ _libc.memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctyp
 def erase(secrets: Sequence[bytes]) -> int:
     """Overwrite every copy of the secrets in this process's own memory; return how many.
 
-    Only for a process with one thread. The arguments themselves are copies too.
+    Only for a process with one thread. The arguments themselves are copies, too.
     """
     count = 0
     regions = list(_own_regions())
@@ -56,7 +56,7 @@ def _erase_in(start: int, end: int, needle: int, size: int) -> int:
 
 
 def _own_regions() -> Iterator[tuple[int, int]]:
-    """Yield the private memory of this process that it may write and that is no file's."""
+    """Yield the private memory of this process that it may write and that belongs to no file."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         span, rights, _, _, _, *name = line.split(maxsplit=5)
         if rights == "rw-p" and (not name or name[0] in ("[heap]", "[stack]")):

@@ -1,4 +1,4 @@
-"""What the image that this process runs in says of itself, and whether it is still so."""
+"""The facts of the image that this process runs in, and whether they still hold."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from workers.host.measure import MeasureError, Measurement, measure
 
 logger = logging.getLogger(__name__)
 
-#: Where the build of an image writes its facts (docker/worker.Dockerfile).
+#: The file into which the build of an image writes its facts (docker/worker.Dockerfile).
 PATH = Path("/app/image.json")
 _SETTING = "TUNER_IMAGE_FACTS"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundFacts:
-    """The facts of this image, as a worker sends them; all None where it says nothing.
+    """The facts of this image, as a worker sends them; all None if it has none.
 
     Attributes:
         lock: SHA-256 of the lock file that its packages were installed from.
-        files: of what is installed now, as it was measured just now.
-        files_built: of what was installed when the image was built.
+        files: hash of what is installed now, measured at the start.
+        files_built: hash of what was installed when the image was built.
     """
 
     lock: str | None = None
@@ -38,10 +38,10 @@ class FoundFacts:
 
 
 def find_facts(environ: Mapping[str, str]) -> FoundFacts:
-    """Return the facts of this image, and measure what is installed when it has some.
+    """Return the facts of this image, and measure what is installed if it has some.
 
     Raises:
-        SetupError: the file that `TUNER_IMAGE_FACTS` names cannot be read, or a file of facts holds
+        SetupError: the file that `TUNER_IMAGE_FACTS` names cannot be read, or a file of facts has
             none; or what is installed cannot be measured.
     """
     named = environ.get(_SETTING)
@@ -78,10 +78,10 @@ def find_facts(environ: Mapping[str, str]) -> FoundFacts:
 
 
 def write_facts(path: Path, measured: Measurement) -> None:
-    """Set `files` in a file of facts to what was measured; what else it says stays.
+    """Set `files` in a file of facts to the measured hash; everything else is unchanged.
 
     Raises:
-        SetupError: it holds no facts, or cannot be written.
+        SetupError: it contains no facts, or cannot be written.
     """
     try:
         content = _read(path)
@@ -101,7 +101,7 @@ def write_facts(path: Path, measured: Measurement) -> None:
 
 
 def _read(path: Path) -> bytes:
-    """Return the beginning of a regular file, one byte more than facts have.
+    """Return the start of a regular file, one byte more than facts may have.
 
     Raises:
         OSError: there is none, or it cannot be read.

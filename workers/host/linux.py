@@ -1,4 +1,4 @@
-"""The calls to the Linux kernel that Python has no name for."""
+"""Linux system calls without a function in Python."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-#: By so much a trial's process is the likelier victim; its worker holds TensorFlow in memory too.
+#: Added to a trial's OOM score: its worker, which holds TensorFlow in memory too, must survive.
 OOM_SCORE = 300
 
 # Loaded before any fork: loading a library in a forked child may deadlock.
@@ -17,12 +17,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when `parent` dies, for whatever reason.
+    """Make the kernel kill this process when `parent` dies, for whatever reason.
 
-    The request is tied to the *thread* that started this process: start from the main one.
+    The request is tied to the *thread* that started this process: start it from the main thread.
 
     Args:
-        parent: process id; when it is no longer the parent, this process ends at once.
+        parent: process id; if it is no longer the parent, this process exits immediately.
     """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -30,9 +30,9 @@ def die_with_parent(parent: int) -> None:
 
 
 def be_killed_first() -> None:
-    """Have the kernel, when memory runs out, kill this process rather than its worker.
+    """Make the kernel, when memory runs out, kill this process rather than its worker.
 
-    Raising one's own score is always allowed; a score is in thousandths of the memory there is.
+    Raising one's own score is always allowed; a score is in thousandths of the total memory.
     """
     path = Path("/proc/self/oom_score_adj")
     with contextlib.suppress(OSError, ValueError):
@@ -40,12 +40,12 @@ def be_killed_first() -> None:
 
 
 def thread_count() -> int:
-    """Return the number of threads of this process, those of C++ libraries included."""
+    """Return the number of threads of this process, including those of C++ libraries."""
     return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - Path.iterdir costs ten times as much
 
 
 def kill_group(pid: int) -> None:
-    """Kill the process group of `pid`; none is none."""
+    """Kill the process group of `pid`; it may be gone."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -1,16 +1,16 @@
-"""Measures what is installed here: one hash that changes with what trials are run by.
+"""Measures what is installed here: one hash that changes with the code that runs trials.
 
-`python -m workers measure` says it. The build of an image writes it into the image's facts, a
+`python -m workers measure` prints it. The build of an image writes it into the image's facts, a
 worker measures again when it starts, and the server compares (docs/tokens.md).
 
-What is covered: below the environment that this Python runs in, the names and sizes of all files,
-and the content of what is code or says how a package was installed (`_READ`); the same of the
-standard library; and the packages `tuner` and `workers`, from where they are really imported. What
-is not: compiled copies (`__pycache__`), the content of libraries and data of the same size, what
-`PYTHONPATH` adds, the interpreter, the system and the driver. The image's digest covers those.
+Covered are, for everything below the environment of this Python, the names and sizes of all files,
+and the content of code and of files that say how a package was installed (`_READ`); the same for
+the standard library; and the packages `tuner` and `workers`, from where they are actually imported.
+Not covered are compiled copies (`__pycache__`), the content of libraries and data of the same size,
+what `PYTHONPATH` adds, the interpreter, the system and the driver. The image's digest covers those.
 
-Reading every byte of two gigabytes would cost each worker 10 s or more at its start, and would find
-little more: a package that was exchanged has another `RECORD`, which holds the hash of each file.
+Reading every byte of two gigabytes would take each worker 10 s or more at its start, and would find
+little more: a replaced package has another `RECORD`, which contains the hash of each file.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: Files whose content counts: code, paths that Python takes in, and what pip writes of a package.
+#: Files whose content counts: code, paths that Python adds, and what pip writes about a package.
 _READ = (".py", ".pth", "/RECORD", "/METADATA", "/entry_points.txt", "/direct_url.json")
 #: Never measured: written by whoever runs the code.
 _CACHE = "__pycache__"
-#: Of the system's Python, which this environment does not see.
+#: Parts of the system's Python that this environment does not see.
 _UNSEEN = ("python/site-packages", "python/dist-packages")
-#: Of a file whose content counts, bytes: no source is as large, and the size counts in any case.
+#: Maximum size of a file whose content counts, in bytes: no source is as large, and its size counts
+#: in any case.
 _MAX_READ = 4 << 20
-#: Below one folder; an environment with TensorFlow and CUDA has 40 000.
+#: Maximum number of files below one folder; an environment with TensorFlow and CUDA has 40 000.
 MAX_FILES = 1_000_000
 
 
@@ -44,13 +45,13 @@ class MeasureError(Exception):
 
 @dataclass(kw_only=True)
 class Measurement:
-    """What was measured. Mutable while it is made.
+    """The measurement. Mutable while it is made.
 
     Attributes:
-        covers: the folders, by the names that they have in the hash.
-        count: files.
-        size: of them all, bytes.
-        read: of those whose content counts, bytes.
+        covers: the folders, by their names in the hash.
+        count: number of files.
+        size: of all files, in bytes.
+        read: of those whose content counts, in bytes.
     """
 
     covers: dict[str, str] = field(default_factory=dict)
@@ -78,11 +79,11 @@ class Measurement:
         }
 
     def add(self, name: str, folder: Path) -> None:
-        """Take a folder in.
+        """Add a folder.
 
         Args:
-            name: that it has in the hash, wherever it is.
-            folder: to be measured with all that is below it.
+            name: its name in the hash, wherever it is.
+            folder: to be measured with everything below it.
 
         Raises:
             MeasureError: it cannot be read, or holds too much.
@@ -98,13 +99,13 @@ class Measurement:
             raise MeasureError(f"{exc.filename or folder}: {exc.strerror}") from exc
 
     def _take(self, path: str, entry: os.DirEntry[str]) -> None:
-        """Take a file in: what it is called, what kind it is, its size, and perhaps its content."""
+        """Add a file: its name, kind, size, and perhaps its content."""
         found = entry.stat(follow_symlinks=False)
         is_file = stat.S_ISREG(found.st_mode)
         size = found.st_size if is_file else 0
         target = str(Path(entry.path).readlink()) if entry.is_symlink() else ""
         kind = stat.S_IFMT(found.st_mode)
-        # Each part ends with a NUL, which no name can hold: no two trees look alike.
+        # Each part ends with a NUL, which no name can contain: no two trees look alike.
         self._hash.update(
             f"{path}\0{kind:o}\0{size}\0{target}\0".encode("utf-8", "surrogateescape")
         )
@@ -135,7 +136,7 @@ def _folder(package: str) -> Path:
     """Return where a package is imported from.
 
     Raises:
-        MeasureError: it is not there as files.
+        MeasureError: it does not exist as files.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
@@ -144,9 +145,9 @@ def _folder(package: str) -> Path:
 
 
 def _walk(folder: Path, name: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield what is below a folder, by its name in the hash, in an order that is always the same.
+    """Yield what is below a folder, with its name in the hash, in a deterministic order.
 
-    No link to a folder is entered: it counts as what it is.
+    A link to a folder is not followed: it counts as a link.
     """
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)

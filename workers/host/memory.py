@@ -1,4 +1,4 @@
-"""The kernel's count of processes it killed for memory, in this process's control group."""
+"""The kernel's count of processes killed for memory, in this process's control group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _ROOT = Path("/sys/fs/cgroup")
 
 
 def oom_kills() -> int:
-    """Return how many processes the kernel has killed for memory so far; 0 where nobody counts."""
+    """Return how many processes the kernel has killed for memory so far; 0 if nothing counts."""
     path = _counter_path()
     try:
         lines = path.read_text().splitlines()
@@ -25,7 +25,7 @@ def oom_kills() -> int:
 
 @functools.cache
 def _counter_path() -> Path:
-    """Return the file that counts: version 2 or 1 of the control groups, or the whole host's."""
+    """Return the file with the count: version 2 or 1 of the control groups, or the whole host's."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -1,7 +1,8 @@
-"""What workers are called: a name that no other process has, whatever host names say.
+"""Names of workers: unique to each process, whatever host names say.
 
-Containers that share a network have one host name, and in each of them the first process has the
-same number; so have the pods of a host network. Two workers of one name end each other's trials.
+Containers that share a network have the same host name, and in each of them the first process has
+the same number; so have the pods of a host network. Two workers with one name would end each
+other's trials.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import os
 import re
 import socket
 
-#: Of a host's name, characters: a name of a worker has 80 (`protocol.WORKER_NAME`).
+#: Maximum length of the host's name: a worker's name has up to 80 characters
+#: (`protocol.WORKER_NAME`).
 _MAX_HOST = 40
-#: Of the random part, bytes: a million names at once have a chance of 1 in 10 of two alike with 8
-#: digits, and a fleet has a thousand with one host and process at most.
+#: Size of the random part in bytes: two of a thousand workers with the same host and process
+#: number, more than any fleet has, then have the same name with a probability of about 1 in 9 000.
 _RANDOM_BYTES = 4
 
 
@@ -24,5 +26,5 @@ def own_name() -> str:
 
 
 def new_process_id() -> str:
-    """Return the number by which the server tells this process from all others."""
+    """Return the number by which the server distinguishes this process from all others."""
     return os.urandom(16).hex()

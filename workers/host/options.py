@@ -26,12 +26,12 @@ class WorkerOptions:
 
     @property
     def code_root(self) -> Path:
-        """Where code snapshots are unpacked."""
+        """The folder into which code snapshots are unpacked."""
         return self.home / "code"
 
 
 def load_options(environ: Mapping[str, str]) -> WorkerOptions:
-    """Return the settings that `environ` asks for.
+    """Return the settings in `environ`.
 
     Raises:
         SetupError: the server's URL is missing, or a `TUNER_*_FILE` cannot be read.
@@ -63,7 +63,7 @@ def load_token(environ: Mapping[str, str]) -> str:
 
 
 def load_log_format(environ: Mapping[str, str]) -> LogFormat:
-    """Return how this process is to log.
+    """Return this process's log format.
 
     Raises:
         SetupError: there is no such format.
@@ -72,10 +72,10 @@ def load_log_format(environ: Mapping[str, str]) -> LogFormat:
 
 
 def load_gpus_per_worker(environ: Mapping[str, str], given: str | None) -> int:
-    """Return how many GPUs each worker of a fleet is to own, 1 where nobody says.
+    """Return how many GPUs each worker of a fleet owns, by default 1.
 
     Args:
-        given: on the command line; None: not.
+        given: from the command line; None: not given.
 
     Raises:
         SetupError: it is not a number from 1 to 8, or the setting's file cannot be read.

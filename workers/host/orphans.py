@@ -1,8 +1,8 @@
 """Processes that a trial has started and left behind: they end with it, wherever they went.
 
 A process that leaves its session and its parent (a daemon, `nohup … &` in a shell that ends) would
-outlive the trial, and on a GPU keep its memory. The kernel gives such orphans to the nearest
-ancestor that asks for them: the worker, and for a worker that died its supervisor.
+outlive the trial, and keep its memory on a GPU. The kernel assigns such orphans to the nearest
+ancestor that requests them: the worker, or its supervisor if the worker has died.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from workers.host.devices import memory_in_use
 logger = logging.getLogger(__name__)
 
 _PR_SET_CHILD_SUBREAPER = 36
-#: A process that the kernel cannot end so soon waits for a device or a network disk.
+#: Seconds after which a process that the kernel has not ended must be waiting for a device or a
+#: network disk.
 END_S = 5.0
 _NAME_CHARS = 80
 #: Fields 4 and 5 of proc(5), counted from the third.
@@ -40,14 +41,14 @@ class Orphan:
     pid: int
     #: Its process group.
     group: int
-    #: Its command line, cut.
+    #: Its command line, shortened.
     command: str
 
 
 def adopt_orphans() -> None:
-    """Have the orphans among this process's descendants become its children, from now on.
+    """Make orphans among this process's descendants its children, from now on.
 
-    For a process that starts nothing but what it then names as its own.
+    For a process that starts only processes that it later names as its own.
     """
     global _is_adopting
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -55,7 +56,7 @@ def adopt_orphans() -> None:
 
 
 def find_orphans(own: Collection[int]) -> list[Orphan]:
-    """Return the living children of this process that it has not started itself."""
+    """Return the living children of this process that it did not start itself."""
     if not _is_adopting:
         return []
     return [
@@ -66,7 +67,7 @@ def find_orphans(own: Collection[int]) -> list[Orphan]:
 
 
 def reap_orphans(own: Collection[int]) -> None:
-    """Take note of orphans that are dead, so that the kernel forgets them."""
+    """Reap dead orphans, so that the kernel forgets them."""
     while _is_adopting:
         try:
             dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -79,7 +80,7 @@ def reap_orphans(own: Collection[int]) -> None:
 
 
 def end_orphans(own: Collection[int]) -> list[Orphan]:
-    """Kill all orphans, and those that become orphans by it; return them."""
+    """Kill all orphans, and those that become orphans by that; return them."""
     ended: dict[int, Orphan] = {}
     deadline = time.monotonic() + END_S
     while found := find_orphans(own):
@@ -87,7 +88,7 @@ def end_orphans(own: Collection[int]) -> list[Orphan]:
             ended.setdefault(orphan.pid, orphan)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan.pid, signal.SIGKILL)
-        # Not `time.sleep`, which fails where the fault suite gives a process another clock.
+        # Not `time.sleep`, which fails if the fault tests give a process another clock.
         select.select([], [], [], 0.005)
         for orphan in found:
             with contextlib.suppress(ChildProcessError):
@@ -99,17 +100,17 @@ def end_orphans(own: Collection[int]) -> list[Orphan]:
 
 
 def end_left_behind(trial: int, gpus: Sequence[str]) -> str:
-    """End what a trial has left behind; return what there is to say of it, empty if nothing was.
+    """End what a trial has left behind; return a description of it, empty if there was nothing.
 
     Args:
-        trial: process id of the trial, which is dead, as are all that stayed in its group.
-        gpus: UUIDs of the worker's devices, whose memory they may hold.
+        trial: process id of the trial, which is dead, as is everything that stayed in its group.
+        gpus: UUIDs of the worker's devices, whose memory the orphans may hold.
     """
     reap_orphans(())
     if not [orphan for orphan in find_orphans(()) if orphan.group != trial]:
         end_orphans(())
         return ""
-    # By processes the library knows them by the host's numbers, which a container does not have.
+    # The library identifies processes by the host's numbers, which a container does not have.
     before = memory_in_use(gpus)
     ended = [orphan for orphan in end_orphans(()) if orphan.group != trial]
     after = memory_in_use(gpus)
@@ -123,18 +124,18 @@ def end_left_behind(trial: int, gpus: Sequence[str]) -> str:
 
 
 def describe(orphans: Collection[Orphan]) -> list[str]:
-    """Return the processes as a log names them."""
+    """Return the processes in the form for a log."""
     return [f"{orphan.command} (process {orphan.pid})" for orphan in orphans]
 
 
 def _children() -> list[int]:
-    """Return the children of this process, dead ones included, whichever thread has them."""
+    """Return the children of this process, including dead ones, of any thread."""
     found: list[int] = []
     try:
         for task in Path("/proc/self/task").iterdir():
             found += map(int, (task / "children").read_text().split())
     except FileNotFoundError:
-        # A kernel without these lists.
+        # The kernel lacks these lists.
         return _children_by_search()
     return found
 
@@ -146,7 +147,7 @@ def _children_by_search() -> list[int]:
 
 
 def _stat(process: Path, field: int) -> int | None:
-    """Return one of the numbers that the kernel tells of a process; None when it is gone."""
+    """Return one of the kernel's numbers about a process; None if it is gone."""
     try:
         return int((process / "stat").read_text().rpartition(")")[2].split()[field])
     except OSError:

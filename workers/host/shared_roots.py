@@ -1,4 +1,4 @@
-"""Whether this host sees the very log root and checkpoint root that a worker was launched for."""
+"""Whether this host sees the same log root and checkpoint root that a worker was launched for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tuner.roots import CHECKPOINT_ROOT_MARK, LOG_ROOT_MARK, MARK_FILE, read_mar
 
 
 def require_shared_roots(environ: Mapping[str, str], log_root: Path, checkpoint_root: Path) -> None:
-    """Make sure that both roots have the marks that the environment names; without them, go on.
+    """Check that both roots have the marks in the environment; without such, do nothing.
 
     Raises:
-        SetupError: a root is not there, or is another folder of its name.
+        SetupError: a root does not exist, or is another folder of the same name.
     """
     for name, root, variable in (
         ("LOG_ROOT", log_root, LOG_ROOT_MARK),
@@ -31,7 +31,7 @@ def require_shared_roots(environ: Mapping[str, str], log_root: Path, checkpoint_
 
 
 def _problem(root: Path, wanted: str) -> str:
-    """Return what is wrong with a root, empty when it is the one that was marked."""
+    """Return what is wrong with a root, empty if it is the one that was marked."""
     try:
         found = read_mark(root)
     except FileNotFoundError:

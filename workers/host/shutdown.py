@@ -1,7 +1,7 @@
 """Signals that ask a worker to leave.
 
-SIGTERM and SIGINT: the first asks it to give back what it runs and to leave, a second one ends it
-at once. SIGUSR1 asks it to leave after its present trial.
+SIGTERM and SIGINT: the first one asks it to give back what it runs and to leave, a second one ends
+it immediately. SIGUSR1 asks it to leave after its current trial.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-#: A terminal and a supervisor may both pass on one Ctrl-C: signals so close together are one.
+#: A terminal and a supervisor may both forward one Ctrl-C: signals this close together count as
+#: one.
 SAME_SIGNAL_S = 1.0
-#: Asks a worker to leave after its present trial; Slurm sends it before a job's time is over, where
-#: it is told so (`--signal=USR1@600`).
+#: Asks a worker to leave after its current trial; Slurm sends it before a job's time is up, if told
+#: to (`--signal=USR1@600`).
 AFTER_TRIAL = signal.SIGUSR1
 
 
 class ShutdownNow(BaseException):
-    """Raised out of a wait that may be broken off; no Exception, so no library swallows it."""
+    """Raised out of an interruptible wait; not an Exception, so that no library swallows it."""
 
 
 class Shutdown:
     """Whether this process was asked to leave. Mutable: signals arrive at any time.
 
-    Only the main thread may make one.
+    Only the main thread may create one.
     """
 
     def __init__(self) -> None:
-        #: When the first signal came (monotonic), else None.
+        #: When the first signal arrived (monotonic), else None.
         self.requested_at: float | None = None
-        #: A second signal came: end everything now.
+        #: Whether a second signal arrived: end everything now.
         self.forced = False
-        #: It is to leave once it has ended what it runs.
+        #: Whether to leave after what is running has ended.
         self.after_trial = False
         self._interruptible = False
         self._reader, self._writer = socket.socketpair()
@@ -70,7 +71,7 @@ class Shutdown:
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Have a signal raise `ShutdownNow` in this block: nothing in it may be worth finishing."""
+        """Make a signal raise `ShutdownNow` in this block; nothing in it may be worth finishing."""
         self._interruptible = True
         try:
             if self.takes_no_more:
@@ -80,7 +81,7 @@ class Shutdown:
             self._interruptible = False
 
     def sleep(self, duration_s: float) -> None:
-        """Sleep, at most until a signal comes."""
+        """Sleep until a signal arrives, at most."""
         deadline = time.monotonic() + duration_s
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
@@ -110,7 +111,7 @@ class Shutdown:
 
 
 def exit_quietly_on_signals() -> None:
-    """Leave with status 0 at a signal, while the process still starts and holds no trial."""
+    """Exit with status 0 on a signal, while the process is still starting and holds no trial."""
 
     def leave(_number: int, _frame: FrameType | None) -> None:
         os._exit(0)

@@ -1,4 +1,4 @@
-"""`typing.override`, which Python has from 3.12 on, without a package for it at run time."""
+"""`typing.override`, which Python has from 3.12 on, without a run-time dependency."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 else:
 
     def override(method: Any) -> Any:
-        """Return `method`; only type checkers look at the mark."""
+        """Return `method`; only type checkers use the mark."""
         return method
 
 

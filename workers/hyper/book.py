@@ -1,6 +1,6 @@
-"""What is known of a hypermodel's hyperparameters: of the study, and met by this trial.
+"""What is known about a hypermodel's hyperparameters: by the study, and found by this trial.
 
-A hyperparameter is told apart by its name and its conditions, as KerasTuner does: one name may have
+A hyperparameter is identified by its name and its conditions, as in KerasTuner: one name may have
 different ranges under different conditions. The first keeps the name; a further one is called
 `<name>.<value of its innermost condition>`.
 """
@@ -27,11 +27,11 @@ When = dict[str, list[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A hyperparameter and the parameter of the search space that stands for it."""
+    """A hyperparameter and its parameter in the search space."""
 
     hp: Any
     found: Found
-    #: The definition that values are taken from: the user's where the spec gives one.
+    #: The definition that values are taken from: the user's if the spec has one.
     definition: Mapping[str, Any]
 
 
@@ -39,7 +39,8 @@ class Book:
     """The parameters of one trial's hypermodel. Mutable: it grows as the model names them.
 
     Args:
-        known: what the study knows; an entry without source was given by the user and never met.
+        known: what the study knows; an entry without source was defined by the user and never
+            found.
         params: the trial's, by our names.
         tell: sends what was found to the worker.
     """
@@ -61,7 +62,7 @@ class Book:
 
     @property
     def is_new(self) -> bool:
-        """Whether no trial of the study has met any of the hypermodel's parameters yet."""
+        """Whether no trial of the study has found any of the hypermodel's parameters yet."""
         return not any(entry.source for entry in self._known.values())
 
     @property
@@ -70,24 +71,24 @@ class Book:
         return list(dict.fromkeys(entry.hp.name for entry in self._entries))
 
     def unmet(self) -> list[str]:
-        """Return the parameters that the user gave and this trial has not met."""
+        """Return the parameters that the user defined and this trial has not found."""
         met = {entry.found.name for entry in self._entries}
         given = (name for name, entry in self._known.items() if not entry.source)
         return [name for name in given if name not in met]
 
     def meet(self, hp: Any, active: Mapping[str, Any]) -> Entry | None:
-        """Return the parameter that stands for a hyperparameter; a new one is noted.
+        """Return the parameter for a hyperparameter; a new one is recorded.
 
         Args:
-            hp: as the model registers it.
+            hp: the hyperparameter that the model registers.
             active: the values that the model has been given so far, by its own names.
 
         Returns:
-            None when the hyperparameter can never be active in this search space.
+            None if the hyperparameter can never be active in this search space.
 
         Raises:
-            HypermodelError: the search space cannot hold it, or the model does not allow what is
-                given.
+            HypermodelError: the search space cannot hold it, or the model does not allow the given
+                definition.
         """
         for entry in self._entries:
             if entry.hp.name == hp.name and entry.hp.conditions == hp.conditions:
@@ -100,7 +101,7 @@ class Book:
         return entry
 
     def take(self, entry: Entry, hp: Any) -> Any:
-        """Return the trial's value of an active hyperparameter, as the model gets it.
+        """Return the trial's value of an active hyperparameter, in the form for the model.
 
         Raises:
             HypermodelError: the model does not allow the trial's value.
@@ -115,7 +116,7 @@ class Book:
         return handed
 
     def peek(self, entry: Entry, hp: Any) -> Any:
-        """Return what `take` would, without noting that the trial uses it.
+        """Return what `take` would, without recording that the trial uses it.
 
         Raises:
             HypermodelError: as `take`.
@@ -126,12 +127,12 @@ class Book:
         return self._fit(entry, hp, default_value(hp, entry.definition))
 
     def flush(self) -> None:
-        """Tell what was found; from now on each is told as soon as it is met."""
+        """Send what was found; from now on each one is sent as soon as it is found."""
         self._is_direct = True
         self.settle()
 
     def settle(self) -> None:
-        """Tell what was found, once the first things were told."""
+        """Send what was found, once the first ones were sent."""
         if self._is_direct and self._untold:
             self._tell(list(self._untold.values()))
             self._untold.clear()
@@ -157,14 +158,14 @@ class Book:
         return entry
 
     def _find(self, source: str, when: When) -> Found | None:
-        """Return what the study knows of a hyperparameter; None: nothing."""
+        """Return what the study knows about a hyperparameter; None: nothing."""
         same = [entry for entry in self._known.values() if entry.source == source]
         for entry in same:
             if _is_part(entry.definition.get("when") or {}, when):
                 return entry
         taken = {entry.found.name for entry in self._entries}
         words: tuple[str, ...] = (source, dotted_name(source))
-        # A further definition, also where this trial was the first to meet the other one.
+        # A further definition, even if this trial was the first to find the other one.
         if when and (same or any(entry.hp.name == source for entry in self._entries)):
             words = (branch_name(dotted_name(source), _innermost(when)),)
         for word in words:
@@ -183,7 +184,7 @@ class Book:
         return free_name(name, taken)
 
     def _when(self, hp: Any, active: Mapping[str, Any]) -> When | None:
-        """Return the conditions in our names; None when they cannot hold."""
+        """Return the conditions in our names; None if they cannot hold."""
         when: When = {}
         for condition in hp.conditions:
             parent = self._parent(hp, condition, active)
@@ -200,7 +201,7 @@ class Book:
         return when
 
     def _parent(self, hp: Any, condition: Any, active: Mapping[str, Any]) -> Entry | None:
-        """Return the definition of a condition's parent that is meant, None when that is open."""
+        """Return the intended definition of a condition's parent, None if that is ambiguous."""
         entries = [entry for entry in self._entries if entry.hp.name == condition.name]
         within = [e for e in entries if all(c in hp.conditions for c in e.hp.conditions)]
         if within:
@@ -209,10 +210,10 @@ class Book:
         return next(iter(holding or (entries if len(entries) == 1 else ())), None)
 
     def _fit(self, entry: Entry, hp: Any, value: Any) -> Any:
-        """Return the trial's value for the model; the range is what it was when it was found."""
+        """Return the trial's value for the model; the range is that at the time of finding."""
         found, here = _plain(entry.found.definition), define(hp)
         if here != found:
-            # The last line stands in tables, and is the same in every trial with this fault.
+            # The last line is shown in tables, and is the same in every trial with this fault.
             raise HypermodelError(
                 f"{hp.name}: {range_text(here)} here, and {range_text(found)} when it was found\n"
                 f"{hp.name}: its range is not the same in every call of the hypermodel: give it "
@@ -224,7 +225,7 @@ class Book:
             raise HypermodelError(f"search_space: {exc}; change it there") from None
 
     def _check_given(self, entry: Entry) -> None:
-        """Check that the user's definition lies within the model's.
+        """Check that the user's definition is within the model's.
 
         Raises:
             HypermodelError: it does not.
@@ -256,7 +257,7 @@ class Book:
 
 
 def _is_part(known: When, when: When) -> bool:
-    """Whether two conditions are the same, or the known one a part: its parent may be narrowed."""
+    """Whether conditions are equal, or the known one is a part: its parent may be narrowed."""
     return known.keys() == when.keys() and all(
         value in when[name] for name, values in known.items() for value in values
     )

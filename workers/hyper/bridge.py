@@ -1,8 +1,8 @@
-"""KerasTuner's `HyperParameters` whose values come from the trial.
+"""KerasTuner's `HyperParameters` with values from the trial.
 
 Everything that a hypermodel does with `hp` (scopes, conditions, inactive parameters, names) is
-KerasTuner's own; only where a value comes from is ours. KerasTuner's private methods that this
-takes part in are `_register` and `_conditions_are_active`; tests/hypermodels pins them down.
+handled by KerasTuner; only the values are ours. This involves KerasTuner's private methods
+`_register` and `_conditions_are_active`; tests/hypermodels pins their behaviour.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ class TrialHyperParameters(_Base):  # type: ignore[misc]
     def conditional_scope(
         self, parent_name: str, parent_values: Any
     ) -> AbstractContextManager[None]:
-        """As KerasTuner's; numpy's numbers and texts are taken as well."""
+        """As in KerasTuner; also accepts numpy's numbers and texts."""
         scope: AbstractContextManager[None] = super().conditional_scope(
             parent_name, plain(parent_values)
         )
         return scope
 
     def copy(self) -> Any:
-        """Return KerasTuner's own container: what is named there stays out of the search."""
+        """Return KerasTuner's own container: what is named there is not part of the search."""
         return keras_tuner.HyperParameters.from_config(self.get_config())
 
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
         self._validate_name(hyperparameter.name)
-        # A copy, as KerasTuner makes one: its conditions are the list that the scopes change.
+        # A copy, as KerasTuner makes one: its conditions are the list that the scopes modify.
         hp = type(hyperparameter).from_config(hyperparameter.get_config())
         is_active = self._conditions_are_active(hp.conditions)
         # A name that has a value keeps it, under whatever conditions it is named again; and one
-        # that is to have its default (`merge`) is nothing to search.
+        # that should have its default (`merge`) is not searched.
         if not (overwrite or (is_active and hp.name in self.values)):
             entry = self._book.meet(hp, self.values)
             if is_active:
@@ -71,8 +71,8 @@ class ProbeHyperParameters(TrialHyperParameters):
 
     Args:
         wanted: values that open a condition, by the model's own names.
-        draw: gives, for a hyperparameter that the trial has no value for, where in its range the
-            value lies, from 0 to below 1; None: it has its default.
+        draw: returns, for a hyperparameter without a value in the trial, the position of its value
+            in its range, from 0 to below 1; None: use its default.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ProbeHyperParameters(TrialHyperParameters):
 
 
 def plain(value: Any) -> Any:
-    """Return numpy's scalars, and those in lists and tuples, as Python's own."""
+    """Return numpy's scalars, including those in lists and tuples, as Python's own."""
     if isinstance(value, list | tuple):
         return type(value)(plain(item) for item in value)
     if isinstance(value, Sequence) or not hasattr(value, "tolist"):

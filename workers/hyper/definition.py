@@ -1,7 +1,7 @@
-"""A KerasTuner hyperparameter as a definition of a search space, and its values there and back.
+"""A KerasTuner hyperparameter as a definition of a search space, and its values in both forms.
 
 Definitions are those of a spec: `{type, low, high, step, log, values, value}`. KerasTuner's classes
-are told apart by name, so that nothing is imported here:
+are recognized by name, so that nothing is imported here:
 
 | KerasTuner | here |
 |---|---|
@@ -26,13 +26,13 @@ from workers.hyper.problem import HypermodelError
 
 Definition = dict[str, Any]
 
-#: What a search space holds (docs/study.md).
+#: Limits of a search space (docs/study.md).
 MAX_VALUES = 1000
 MAX_TEXT = 500
 MAX_INT = 2**53
 MAX_FLOAT = 1e300
 _LOG = {"log": True, "reverse_log": "reverse"}
-#: A value may lie so far beyond an end by rounding, as a share of the end.
+#: How far a value may exceed an end by rounding, as a share of the end.
 _ROUNDED = 1e-9
 
 
@@ -54,12 +54,12 @@ def define(hp: Any) -> Definition:
 
 
 def default_value(hp: Any, definition: Mapping[str, Any]) -> Any:
-    """Return the value of a definition that comes nearest to the hyperparameter's default."""
+    """Return the value of a definition nearest to the hyperparameter's default."""
     return nearest(definition, _shown(hp.default))
 
 
 def model_value(hp: Any, value: Any) -> Any:
-    """Return a value of the search space as the hypermodel gets it: a plain Python value.
+    """Return a value of the search space as the hypermodel receives it: a plain Python value.
 
     Raises:
         HypermodelError: the model does not allow it.
@@ -80,7 +80,7 @@ def model_value(hp: Any, value: Any) -> Any:
 
 
 def nearest(definition: Mapping[str, Any], value: Any) -> Any:
-    """Return the value of a definition that comes nearest to one of the search space."""
+    """Return the value of a definition nearest to one of the search space."""
     kind = definition["type"]
     if kind == "fixed":
         return definition["value"]
@@ -120,7 +120,7 @@ def values_in(hp: Any, definition: Mapping[str, Any], wanted: Sequence[Any]) -> 
 
 
 def allowed(hp: Any) -> str:
-    """Return in words which values a hyperparameter takes."""
+    """Return in words which values a hyperparameter accepts."""
     kind = type(hp).__name__
     if kind in ("Fixed", "Boolean", "Choice"):
         choices = list(hp.values)
@@ -174,7 +174,7 @@ def _check_bounds(hp: Any, kind: str, low: int | float, high: int | float) -> No
 
 
 def _grid(hp: Any, number: type) -> Definition:
-    """Return the grid of a step that multiplies, or that decimals cannot hold."""
+    """Return the grid of a multiplicative step, or of one that decimals cannot represent."""
     values = list(itertools.islice(hp.values, MAX_VALUES + 1))
     return _listed(sorted(_checked(hp, [number(value) for value in values])), is_ordered=True)
 
@@ -186,7 +186,7 @@ def _listed(values: list[Any], *, is_ordered: bool) -> Definition:
 
 
 def _last_step(low: int | float, high: int | float, step: int | float) -> Decimal:
-    """Return the last value of a grid, which floats hold exactly where it has few digits."""
+    """Return the last value of a grid, which floats represent exactly if it has few digits."""
     first, width = Decimal(str(low)), Decimal(str(step))
     # A high that was rounded to a float keeps its last step.
     return first + math.floor((Decimal(str(high)) - first) / width + Decimal("1e-8")) * width
@@ -209,7 +209,7 @@ def _checked(hp: Any, values: list[Any]) -> list[Any]:
 
 
 def _shown(value: Any) -> Any:
-    """Return a choice as a search space shows it: empty and unprintable text as its JSON text."""
+    """Return a choice as shown in a search space: empty and unprintable text as its JSON text."""
     if isinstance(value, str) and not (value and value.isprintable()):
         return json.dumps(value)
     return value

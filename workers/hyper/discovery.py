@@ -1,7 +1,8 @@
-"""Finding the search space of a hypermodel: builds without training, until every condition was met.
+"""Finds the search space of a hypermodel: builds without training, until all conditions occurred.
 
-As KerasTuner's own `BaseTuner._activate_all_conditions` does: a first build with the defaults, then
-one for each conditional scope that has never been active, with the values that open it.
+It works like KerasTuner's own `BaseTuner._activate_all_conditions`: a first build with the
+defaults, then one for each conditional scope that has never been active, with the values that open
+it.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ from workers.hyper.loading import Hypermodel
 from workers.hyper.problem import HypermodelError
 from workers.objective.session import TrialStopped
 
-#: Builds at most: a model with more conditions names the rest in later trials.
+#: Maximum number of builds: a model with more conditions names the rest in later trials.
 MAX_BUILDS = 200
-#: Builds at most that look for a parameter which the user gave.
+#: Maximum number of builds for finding a parameter that the user defined.
 MAX_LOOKS = 20
-#: The memory of a model with more weights than these is looked for at once.
+#: For a model with more weights, memory is collected immediately after a build.
 LARGE_PARAMETERS = 1_000_000
-#: Where in its range the largest value of a hyperparameter lies.
+#: The position of the largest value of a hyperparameter in its range.
 _LARGEST = 1.0 - 1e-9
 
 
 def discover(hypermodel: Hypermodel, book: Book) -> list[Any]:
     """Build until every conditional scope was active once; return what the first build named.
 
-    A build that fails where a condition was opened costs what is named after its fault, which later
-    trials meet.
+    If a build fails after opening a condition, only the names after its failure are missed, which
+    later trials will find.
 
     Raises:
-        Exception: what the first build, the one with the defaults, raised.
+        Exception: what the first build, with the defaults, raised.
     """
-    # With the values that the trial uses: where they do not build, that is known of them.
+    # With the trial's values: if they do not build, the failure is theirs.
     first = _build(hypermodel, TrialHyperParameters(book))
     scopes = _Scopes(first)
     for _ in range(MAX_BUILDS - 1):
@@ -56,10 +57,10 @@ def discover(hypermodel: Hypermodel, book: Book) -> list[Any]:
 
 
 def look_for_given(hypermodel: Hypermodel, book: Book) -> None:
-    """Look for the parameters that the user gave and no build has named yet.
+    """Look for the parameters that the user defined and no build has named yet.
 
-    A loop names `units_2` only where there are three layers: models of the largest size are built,
-    and some that are drawn.
+    A loop names `units_2` only if there are three layers: models of the largest size are built, and
+    some random ones.
 
     Raises:
         HypermodelError: one of them is still missing.
@@ -69,7 +70,7 @@ def look_for_given(hypermodel: Hypermodel, book: Book) -> None:
         if not book.unmet():
             return
         draw = source.random if number else lambda: _LARGEST
-        # What does not build names less.
+        # A build that fails names fewer.
         with contextlib.suppress(Exception):
             _build(hypermodel, ProbeHyperParameters(book, draw=draw))
     if unmet := book.unmet():
@@ -80,7 +81,7 @@ def look_for_given(hypermodel: Hypermodel, book: Book) -> None:
 
 
 def check_names(first: Sequence[Any], second: Sequence[Any]) -> None:
-    """Compare what two builds with the same values have named.
+    """Compare the names from two builds with the same values.
 
     Raises:
         HypermodelError: a hyperparameter has another name in the second.
@@ -88,7 +89,7 @@ def check_names(first: Sequence[Any], second: Sequence[Any]) -> None:
     gone = [hp for hp in first if not _twins(hp, second)]
     new = [hp for hp in second if not _twins(hp, first)]
     if gone and new:
-        # The last line stands in tables, and is the same in every trial with this fault.
+        # The last line is shown in tables, and is the same in every trial with this fault.
         raise HypermodelError(
             f"build(hp) names {gone[0].name!r} in one call and {new[0].name!r} in the next\n"
             "build(hp) names a hyperparameter differently in each call with the same values: it "
@@ -106,7 +107,7 @@ class _Scopes:
         self.note(hp)
 
     def note(self, hp: Any) -> None:
-        """Take in the scopes of a build."""
+        """Add the scopes of a build."""
         for conditions in hp.active_scopes:
             if conditions not in self._once:
                 self._once.append(conditions)
@@ -115,7 +116,7 @@ class _Scopes:
                 self._never.append(conditions)
 
     def next(self) -> dict[str, Any] | None:
-        """Return values that open a scope which was never active; None when there is none left."""
+        """Return values that open a scope which was never active; None if there is none left."""
         for conditions in self._never:
             if conditions not in self._once and conditions not in self._tried:
                 self._tried.append(conditions)
@@ -133,19 +134,19 @@ def _build(hypermodel: Hypermodel, hp: TrialHyperParameters) -> TrialHyperParame
 
 
 def _is_large(model: Any) -> bool:
-    """Whether a model is to be given back before the next one is built."""
+    """Whether a model's memory must be freed before the next one is built."""
     try:
         return int(model.count_params()) > LARGE_PARAMETERS
-    # No model, or one that has no weights yet.
+    # Not a model, or one without weights so far.
     except Exception:  # noqa: BLE001
         return False
 
 
 def forget_models(*, collect: bool) -> None:
-    """Drop what Keras keeps of the models that were built before: names and graphs.
+    """Drop what Keras keeps of earlier models: names and graphs.
 
     Args:
-        collect: whether memory is looked for that they still take, which costs 0.2 s.
+        collect: whether to collect their remaining memory, which takes 0.2 s.
     """
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session(free_memory=collect)

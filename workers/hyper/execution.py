@@ -1,4 +1,4 @@
-"""One trial of a hypermodel: discovery when its space is not known, building, training, result."""
+"""One trial of a hypermodel: finding its space if unknown, building, training, result."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def run_hypermodel(
     code_root: str | None,
     seed: Callable[[], None],
 ) -> Any:
-    """Build and train a hypermodel with the trial's values; return what `read_result` reads.
+    """Build and train a hypermodel with the trial's values; return a value for `read_result`.
 
     Args:
         objective: `hypermodel:module:Name`.
         known: the parameters that the study knows.
-        loader: `module:function` of the arguments of `fit`.
+        loader: `module:function` that returns the arguments of `fit`.
         code_root: folder of the code snapshot.
         seed: seeds everything; called again before the model that is trained is built, so that a
-            trial which has looked for conditions first trains the same.
+            trial that first looked for conditions trains in the same way.
 
     Raises:
-        HypermodelError: the hypermodel or what the study says of it is at fault; the text says what
-            to do.
+        HypermodelError: the hypermodel or the study's knowledge of it is at fault; the text says
+            what to do.
         Exception: what the hypermodel raised.
     """
     hypermodel = load_hypermodel(objective.removeprefix(HYPERMODEL), code_root)
@@ -53,7 +53,7 @@ def run_hypermodel(
     try:
         hp, model = _build(hypermodel, book, seed)
     except HypermodelError:
-        # What a model with a fault of this kind names is no space to search.
+        # The names from a model with this kind of fault do not form a search space.
         raise
     except BaseException:
         book.flush()
@@ -72,7 +72,7 @@ def _build(hypermodel: Hypermodel, book: Book, seed: Callable[[], None]) -> tupl
     from workers.hyper.discovery import check_names, discover, forget_models, look_for_given
 
     first = None
-    # Before the first operation, as deterministic ones want it.
+    # Before the first operation, as deterministic operations require.
     seed()
     if book.is_new:
         first = discover(hypermodel, book)
@@ -102,7 +102,7 @@ def _check_model(hypermodel: Hypermodel, model: Any) -> None:
 
 
 def _fit(hypermodel: Hypermodel, hp: Any, model: Any, arguments: Arguments, run: Run) -> Any:
-    # A `fit` of the user's own may give the metric as its result, and not to Keras.
+    # A user-defined `fit` may return the metric as its result without reporting it to Keras.
     needs_metric = hypermodel.fit is None
     callbacks = arguments.kwargs.get("callbacks") or []
     own = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

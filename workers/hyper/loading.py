@@ -1,4 +1,4 @@
-"""The hypermodel and the loader that a study names, found and made ready."""
+"""Finds and prepares the hypermodel and the loader that a study names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.objective.numbers import describe
 class Hypermodel:
     """A hypermodel: how it builds, trains and declares."""
 
-    #: As the user names it.
+    #: The user's name for it.
     name: str
     build: Callable[[Any], Any]
     #: None: Keras' own `model.fit`.
@@ -26,7 +26,7 @@ class Hypermodel:
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What `fit` is called with."""
+    """The arguments of `fit`."""
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
@@ -36,7 +36,7 @@ def load_hypermodel(reference: str, code_root: str | None) -> Hypermodel:
     """Return the hypermodel that `reference` (`module:Name`) names.
 
     A subclass of KerasTuner's HyperModel is instantiated without arguments; an instance or a
-    function `build(hp)` is taken as it is.
+    function `build(hp)` is used directly.
 
     Raises:
         HypermodelError: KerasTuner is not installed, or the name is none of these.
@@ -63,10 +63,10 @@ def load_hypermodel(reference: str, code_root: str | None) -> Hypermodel:
 
 
 def load_arguments(reference: str | None, code_root: str | None) -> Arguments:
-    """Return the arguments of `fit` that the loader of a study gives; none without a loader.
+    """Return the arguments of `fit` from a study's loader; empty without a loader.
 
     Raises:
-        HypermodelError: it returns something else than arguments.
+        HypermodelError: it returns something other than arguments.
         ObjectiveError: there is no such function.
     """
     if reference is None:

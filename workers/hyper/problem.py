@@ -1,4 +1,4 @@
-"""What is wrong with a hypermodel, in one sentence that says what to do."""
+"""An error in a hypermodel, in one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from workers.objective.finding import ObjectiveError
 
 
 class HypermodelError(ObjectiveError):
-    """A hypermodel cannot be run, or does what no search can follow; the text says what to do."""
+    """A hypermodel cannot be run, or behaves in a way that no search can handle."""

@@ -1,1 +1,1 @@
-"""What an objective gets, and how it is found and watched."""
+"""What an objective receives, and how it is found and monitored."""

@@ -1,9 +1,9 @@
 """Keras checkpoints of a trial: complete or absent, shared between its attempts.
 
-`epoch-00005.weights.h5`, of later attempts `epoch-00005-a2.weights.h5`: two attempts may be alive
-at the same time when a network parts, and neither may touch what the other one writes. Beside it,
-and there before it, `epoch-00005.curve.json` holds the curve up to that step: what a killed worker
-had not posted yet is not lost, so the successor need not train it again.
+The files are `epoch-00005.weights.h5`, for later attempts `epoch-00005-a2.weights.h5`: in a network
+partition two attempts may be alive at the same time, and neither may touch the other's files. Next
+to it, and written before it, `epoch-00005.curve.json` holds the curve up to that step: what a
+killed worker had not reported yet is not lost, so the successor need not train it again.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ _NAME = re.compile(r"epoch-(\d{5,})(?:-a(\d+))?\.(?:weights\.h5|curve\.json)")
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Checkpoint:
-    """One complete checkpoint; the order is by step, then by attempt."""
+    """One complete checkpoint; ordered by step, then by attempt."""
 
     step: int
     attempt_no: int
-    #: Of the weights, in the folder of the trial.
+    #: File name of the weights, in the folder of the trial.
     name: str
     place: Place = field(compare=False)
 
     @property
     def path(self) -> Path:
-        """Where the weights are, for Keras."""
+        """The path of the weights, for Keras."""
         return self.place.path / self.name
 
     @property
     def curve_name(self) -> str:
-        """What the file with the curve up to this step is called."""
+        """The name of the file with the curve up to this step."""
         return self.name.removesuffix(_WEIGHTS) + _CURVE
 
     def points_after(self, step: int) -> list[ReportedPoint] | None:
-        """Return the points of the curve from behind `step` to this checkpoint; None with a hole.
+        """Return the points of the curve after `step` up to this checkpoint; None with a gap.
 
         Raises:
-            OSError: the curve is there and cannot be read.
+            OSError: the curve exists but cannot be read.
         """
         if step >= self.step:
             return []
         found = _read_curve(self.place, self.curve_name)
         points = [point for point in found if step < point.step <= self.step]
-        # Steps are epochs: a hole is a lost or damaged file.
+        # Steps are epochs: a gap is a lost or damaged file.
         if [point.step for point in points] != list(range(step + 1, self.step + 1)):
             return None
         return points
@@ -65,7 +65,7 @@ class Checkpoints:
     """The checkpoints of one trial, written by one of its attempts.
 
     Args:
-        place: shared by the trial's attempts; made at the first write.
+        place: shared by the trial's attempts; created at the first write.
         attempt_no: the attempt that writes.
     """
 
@@ -77,7 +77,7 @@ class Checkpoints:
         """Return the complete checkpoints of all attempts, oldest first.
 
         Raises:
-            OSError: the folder is there and cannot be read.
+            OSError: the folder exists but cannot be read.
         """
         try:
             with self.place.open() as folder:
@@ -86,7 +86,7 @@ class Checkpoints:
             return []
 
     def newest(self, *, known: int) -> tuple[Checkpoint, list[ReportedPoint]] | None:
-        """Return the newest checkpoint of an earlier attempt that leaves no hole in the curve.
+        """Return the newest checkpoint of an earlier attempt that leaves no gap in the curve.
 
         Args:
             known: the last step of the curve that the service knows; 0 for none.
@@ -95,7 +95,7 @@ class Checkpoints:
             The checkpoint, and the points up to it that the service does not know.
 
         Raises:
-            OSError: a curve is there and cannot be read.
+            OSError: a curve exists but cannot be read.
         """
         for checkpoint in reversed(self.find()):
             if checkpoint.attempt_no >= self.attempt_no:
@@ -106,24 +106,23 @@ class Checkpoints:
         return None
 
     def write(self, model: Any, step: int, curve: Sequence[ReportedPoint]) -> None:
-        """Write the weights and the optimizer's state after `step`, and drop what is now too old.
+        """Write the weights and the optimizer's state after `step`; remove outdated checkpoints.
 
         Args:
-            model: of Keras.
-            step: epochs finished.
+            model: a Keras model.
+            step: number of finished epochs.
             curve: all points up to `step`.
 
         Raises:
-            OSError: the checkpoint root is full or not writable; older checkpoints are as they
-            were.
+            OSError: the checkpoint root is full or not writable; older checkpoints are unchanged.
         """
         suffix = f"-a{self.attempt_no}" if self.attempt_no > 1 else ""
         name = f"epoch-{step:05d}{suffix}"
-        # Keras insists on the ending, so the temporary name differs at its start.
+        # Keras requires this suffix, so the temporary name differs at its start.
         temporary = f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp{_WEIGHTS}"
         with self.place.open(make=True) as folder:
             try:
-                # Keras takes a path only. The name is one that nobody has guessed.
+                # Keras accepts only a path. The name cannot be guessed.
                 model.save_weights(self.place.path / temporary)
                 with folder.open_file(temporary) as file:
                     os.fsync(file.fileno())
@@ -152,7 +151,7 @@ class Checkpoints:
         for checkpoint in dropped:
             folder.remove(checkpoint.name)
             folder.remove(checkpoint.curve_name)
-        # A curve whose weights never came: this attempt could not write them, or was killed.
+        # Curves without weights: this attempt could not write them, or was killed.
         kept = {checkpoint.curve_name for checkpoint in own if checkpoint not in dropped}
         for name, _, attempt_no in _files(folder):
             is_stray = name.endswith(_CURVE) and name not in kept
@@ -161,14 +160,14 @@ class Checkpoints:
 
 
 def _files(folder: Folder) -> list[tuple[str, int, int]]:
-    """Return name, step and attempt of every file of a checkpoint; only regular files are."""
+    """Return name, step and attempt of every regular file of a checkpoint."""
     names = [entry.name for entry in folder.entries() if entry.kind == "file"]
     matches = ((name, _NAME.fullmatch(name)) for name in names)
     return [(name, int(m[1]), int(m[2] or 1)) for name, m in matches if m is not None]
 
 
 def _read_curve(place: Place, name: str) -> list[ReportedPoint]:
-    """Return the points in a curve file; none when it is missing or damaged."""
+    """Return the points in a curve file; empty if it is missing or damaged."""
     content = read_json(place, name)
     try:
         return [

@@ -1,4 +1,4 @@
-"""Finding the objective: in the trial's code snapshot first, then among the installed packages."""
+"""Finds the objective: in the trial's code snapshot first, then among installed packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from workers.objective.own_modules import RESERVED, forget_hidden
 
-#: So begins the objective of a study that runs a KerasTuner hypermodel: `hypermodel:module:Name`.
+#: Prefix of the objective of a study that runs a KerasTuner hypermodel: `hypermodel:module:Name`.
 HYPERMODEL = "hypermodel:"
 
 
@@ -25,9 +25,9 @@ def load_objective(
     """Return the function that `reference` (`module:function`) names.
 
     Args:
-        reference: of the objective; the function may be an attribute path.
-        code_root: folder of the code snapshot, put first on the path of this process.
-        what: the key of the spec that it stands for, for messages.
+        reference: the objective; the function may be an attribute path.
+        code_root: folder of the code snapshot, which is put first on this process's path.
+        what: the key of the spec that it comes from, for messages.
 
     Raises:
         ObjectiveError: there is no such module or function, or its name is reserved.
@@ -40,7 +40,7 @@ def load_objective(
 
 
 def load_object(reference: str, code_root: str | None, *, what: str) -> Any:
-    """Return whatever `reference` names; arguments and errors as for `load_objective`."""
+    """Return the object that `reference` names; arguments and errors as for `load_objective`."""
     module_name, _, path = reference.partition(":")
     if not module_name or not path or ":" in path:
         raise ObjectiveError(f"{what} {reference!r}: expected module:function")
@@ -71,7 +71,7 @@ def load_object(reference: str, code_root: str | None, *, what: str) -> Any:
 
 
 def _is_usable(owner: Any, name: str) -> bool:
-    """Return whether a name may have been meant: a function, a class, a hypermodel."""
+    """Return whether a name may be intended: a function, a class, a hypermodel."""
     found = getattr(owner, name)
     return callable(found) or hasattr(found, "build")
 
@@ -79,8 +79,7 @@ def _is_usable(owner: Any, name: str) -> bool:
 def _set_path(code_root: str | None) -> None:
     if code_root is None or code_root in sys.path[:1]:
         return
-    # `python -m` puts the current folder first. The code that runs is the snapshot, whatever lies
-    # there.
+    # `python -m` puts the current folder first. The snapshot's code must run, whatever is there.
     here = os.getcwd()  # noqa: PTH109 - compared as text
     if sys.path and sys.path[0] in ("", here) and not _is_home(here):
         del sys.path[0]

@@ -1,4 +1,4 @@
-"""The Keras callback of a trial. Keras is imported when one is made, never with this module."""
+"""The Keras callback of a trial. Keras is imported when one is made, not with this module."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def make_callback(
     needs_metric: bool = True,
     devices: Sequence[str] = (),
 ) -> Any:
-    """Return a Keras callback that follows the trial's trainings; see `Training` for what it does.
+    """Return a Keras callback that follows the trial's trainings; `Training` says what it does.
 
     Args:
-        metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
-        every_s: least time between two checkpoints, seconds.
-        needs_metric: whether an epoch without the metric is an error; else it is not reported.
+        metric: name in Keras' logs; None (when run by hand, without a metric) reports nothing.
+        every_s: minimum time between two checkpoints, in seconds.
+        needs_metric: whether an epoch without the metric is an error; otherwise it is not reported.
         devices: UUIDs of the GPUs that Keras' backend must see.
     """
     import keras
@@ -35,7 +35,7 @@ def make_callback(
     base: Any = keras.callbacks.Callback
 
     class TunerCallback(base):  # type: ignore[misc]
-        """Passes on what Keras, or a loop of the user's own, tells to a `Training`."""
+        """Forwards events from Keras, or from a user-defined loop, to a `Training`."""
 
         def on_train_begin(self, logs: Any = None) -> None:
             require_gpus(keras.config.backend(), devices)
@@ -58,13 +58,13 @@ def make_callback(
 
 
 def _epochs(callback: Any) -> int | None:
-    """Return how many epochs Keras trains; None in a loop of the user's own."""
+    """Return how many epochs Keras trains; None in a user-defined loop."""
     epochs: int | None = (callback.params or {}).get("epochs")
     return epochs
 
 
 def _begin(training: Training, callback: Any) -> None:
-    # Only Keras' own `fit` starts at the epoch that a checkpoint has reached.
+    # Only Keras' own `fit` starts at the epoch of a checkpoint.
     if _epochs(callback) is not None:
         training.begin(callback.model)
 
@@ -74,5 +74,5 @@ def _end_epoch(training: Training, callback: Any, epoch: int, logs: dict[str, An
     is_last = epoch + 1 >= (math.inf if epochs is None else epochs)
     training.end_epoch(callback.model, logs, is_last=is_last)
     if epochs is None:
-        # A loop of the user's own does not look at `stop_training`.
+        # A user-defined loop does not check `stop_training`.
         training.raise_if_over()

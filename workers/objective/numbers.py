@@ -1,8 +1,8 @@
-"""Numbers as objectives give them, made plain: Python's, numpy's and 0-d tensors.
+"""Converts numbers from objectives to plain ones: Python's, numpy's and 0-d tensors.
 
 One rule for all: a number is a real one (int, float, `Fraction`, `Decimal`, numpy scalars, arrays
-and tensors without dimensions), and it is kept as a 64-bit float, the nearest there is. Truth
-values, text and complex numbers are none, nor is what is too large for a float.
+and tensors without dimensions), and is stored as the nearest 64-bit float. Booleans, text and
+complex numbers do not count, nor does what is too large for a float.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tuner.protocol import (
     step_problem,
 )
 
-#: Metrics of one report as JSON, bytes: what its worker takes from a trial.
+#: Maximum size of one report's metrics as JSON, in bytes, that its worker accepts.
 MAX_REPORT_BYTES = 2_000_000
 
 
 def as_float(value: Any) -> float | None:
-    """Return `value` as a float, or None when it is not one number (bool, text, array, None)."""
+    """Return `value` as a float, or None if it is not a single number (bool, text, array, None)."""
     if isinstance(value, float):
         return float(value)
     scalar = _unpack(value)
@@ -50,7 +50,7 @@ def as_step(value: Any) -> int:
 
     Raises:
         TypeError: not a whole number.
-        ValueError: below 1, or more than anybody trains.
+        ValueError: below 1, or above the maximum.
     """
     if isinstance(value, bool):
         raise TypeError(f"report: step must be a whole number from 1, not {value!r}")
@@ -93,9 +93,9 @@ def as_metrics(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def say_what_is_left_out(metrics: Mapping[str, float], what: str) -> bool:
-    """Write into the trial's output which metrics the service does not keep; return whether any.
+    """Print which metrics the service does not keep to the trial's output; return whether any.
 
-    Nothing fails for them: they stand beside the value that counts.
+    They cause no failure: they are only recorded beside the value that counts.
     """
     kept = fitting_metrics(metrics)
     if len(kept) == len(metrics):
@@ -109,7 +109,7 @@ def say_what_is_left_out(metrics: Mapping[str, float], what: str) -> bool:
 
 
 def describe(value: Any) -> str:
-    """Return what a value is, short enough for a message."""
+    """Return a description of a value that is short enough for a message."""
     if value is None:
         return "None"
     text = _text(value)
@@ -125,7 +125,7 @@ def _is_real(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Return the `repr` of a value that may have none: of a user's class, or of 10000 digits."""
+    """Return the `repr` of a value, which may fail for a user's class or for 10000 digits."""
     try:
         return repr(value)
     # A user's `__repr__` may raise anything.

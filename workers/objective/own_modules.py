@@ -1,4 +1,4 @@
-"""The user's modules in a trial's process: which are loaded, and which come before others."""
+"""The user's modules in a trial's process: which are loaded, and which take precedence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from types import ModuleType
 
 from tuner.protocol import fitting_modules
 
-#: Names that a user's code may not take: it would shadow what runs it.
+#: Names that a user's code must not use: it would shadow the code that runs it.
 RESERVED = ("tuner", "workers")
 #: Where packages are installed.
 _INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
-#: Python imports these before it looks into any folder.
+#: Modules that Python imports before it looks into any folder.
 _FIRST = (
     *("abc", "codecs", "encodings", "genericpath", "importlib", "io", "os", "posixpath", "site"),
     *("stat", "zipimport", "__main__", *RESERVED),
@@ -24,9 +24,9 @@ _FIRST = (
 
 
 def loaded_files(code_root: str | None) -> list[str]:
-    """Return the files below the code folder that this process has imported, relative to it.
+    """Return the files below the code folder that this process has imported, as relative paths.
 
-    No more than a message holds; code has far fewer modules and shorter names.
+    At most as many as a message holds; code has far fewer modules and shorter names.
     """
     if code_root is None:
         return []
@@ -40,12 +40,13 @@ def loaded_files(code_root: str | None) -> list[str]:
 
 
 def forget_hidden(code_root: str) -> None:
-    """Forget modules of the worker's that the user's code has its own of.
+    """Unload modules of the worker that the user's code replaces with its own.
 
-    `python objectives.py` finds a `statistics.py` beside it before Python's own. Here Python's, or
-    an installed one, may be loaded already, and `import statistics` would take that. Who has it
-    keeps it; from now on the name means the user's. Only names that the user's code imports are
-    forgotten: other files of the folder shall not get in the way of libraries.
+    `python objectives.py` finds a `statistics.py` next to it before Python's own. Here Python's
+    module, or an installed one, may be loaded already, and `import statistics` would use that. Code
+    that already imported it keeps it; from now on the name refers to the user's. Only names that
+    the user's code imports are unloaded: other files in the folder must not interfere with
+    libraries.
     """
     root = Path(code_root)
     names = [name for name in _top_names(root) if _is_elsewhere(name, code_root)]
@@ -62,9 +63,9 @@ def forget_hidden(code_root: str) -> None:
 def hiding_modules(code_root: Path) -> list[str]:
     """Return a sentence for each module of the folder that hides an installed one of its name.
 
-    Its trials get the folder's, and so do the libraries in them. Names of Python's own modules are
-    warned of when the study is submitted. A package that is installed from a folder of the user's
-    (`pip install -e`) is not hidden but the same.
+    Trials import the folder's module, and so do the libraries in them. Names of Python's own
+    modules cause a warning when the study is submitted. A package installed from the user's own
+    folder (`pip install -e`) is not hidden but the same.
     """
     said = []
     for name in sorted(set(_top_names(code_root)) - sys.stdlib_module_names):
@@ -83,7 +84,7 @@ def hiding_modules(code_root: Path) -> list[str]:
 
 
 def _top_names(root: Path) -> Iterator[str]:
-    """Yield the modules and packages of the top folder that can be imported by a plain name."""
+    """Yield the modules and packages in the top folder that can be imported by a plain name."""
     for path in root.iterdir():
         name = path.name.removesuffix(".py")
         is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
@@ -99,7 +100,7 @@ def _is_elsewhere(name: str, code_root: str) -> bool:
 
 
 def _file_of(module: ModuleType | None) -> str:
-    # Not `getattr`: lazy modules load themselves when they are asked for anything.
+    # Not `getattr`: lazy modules load themselves when any attribute is requested.
     try:
         name = object.__getattribute__(module, "__dict__").get("__file__")
     except AttributeError:

@@ -14,18 +14,18 @@ Metrics = Sequence[Mapping[str, str]]
 
 
 class ResultError(Exception):
-    """The objective returned something that is no result; the text says what was expected."""
+    """The objective returned an invalid result; the text says what was expected."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Objective values in the study's metric order, and everything numeric that came with them."""
+    """Objective values in the study's metric order, and all other numbers of the result."""
 
     values: list[float]
     metrics: dict[str, float] = field(default_factory=dict)
 
     def problem(self, metrics: Metrics) -> str | None:
-        """Return which value is NaN or infinite, None when all are finite."""
+        """Return which value is NaN or infinite, None if all are finite."""
         for metric, value in zip(metrics, self.values, strict=True):
             if not math.isfinite(value):
                 return f"the objective diverged: {metric['name']} is {value}"
@@ -33,11 +33,11 @@ class Result:
 
 
 def read_result(returned: Any, metrics: Metrics) -> Result:
-    """Return the result that an objective's return value stands for.
+    """Return the result for an objective's return value.
 
     Args:
         returned: a number, a mapping with every metric's name, a Keras History (its best epoch by
-            the first metric's goal), or, for several metrics, a tuple in their order.
+            the first metric's goal), or, with several metrics, a tuple in their order.
         metrics: name and goal of each metric of the study.
 
     Raises:
@@ -46,7 +46,7 @@ def read_result(returned: Any, metrics: Metrics) -> Result:
     result = _read(returned, metrics)
     if not say_what_is_left_out(result.metrics, "the result"):
         return result
-    # The study's own first: they stand in every table.
+    # The study's own metrics first: they appear in every table.
     own = {m["name"]: result.metrics[m["name"]] for m in metrics if m["name"] in result.metrics}
     return replace(result, metrics=fitting_metrics({**own, **result.metrics}))
 

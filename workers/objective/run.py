@@ -1,4 +1,4 @@
-"""What an objective sees of its trial: `Run`. It works by hand too, without any service."""
+"""An objective's view of its trial: `Run`. It also works by hand, without any service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Params", "Run", "TrialCancelled", "TrialPreempted", "TrialPruned", "
 
 
 class Params(dict[str, Any]):
-    """The trial's parameters; a name that is not there is answered with those that are."""
+    """The trial's parameters; a missing name raises an error that lists the existing ones."""
 
     def __missing__(self, name: str) -> Any:
         known = ", ".join(sorted(self)) or "none"
@@ -33,13 +33,13 @@ class Run:
     """One trial, as its objective sees it.
 
     Attributes:
-        params: by name; parameters whose condition does not hold are absent.
-        seed: of this trial; a retry gets the same.
+        params: parameters by name; those whose condition does not hold are absent.
+        seed: of this trial; a retry has the same one.
         trial: number within the study, from 0.
         attempt: 1 for the first execution of the trial.
-        logdir: folder of this attempt; what is written there stays with the trial.
-        devices: UUIDs of the GPUs that the trial owns, `trial.gpus` of them, and that its process
-            sees in this order; none on the processor.
+        logdir: folder of this attempt; files written there are kept with the trial.
+        devices: UUIDs of the GPUs that the trial owns, `trial.gpus` of them, in the order in which
+            its process sees them; empty on the CPU.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Run:
         self.devices = list(devices)
         self.session = session
         self.checkpoints = checkpoints
-        #: What the trial's process was given; None by hand.
+        #: The input of the trial's process; None when run by hand.
         self.task = task
         self._folder: object = None
 
@@ -70,12 +70,13 @@ class Run:
     def local(cls, params: Mapping[str, Any], seed: int = 0, devices: int = 0) -> Run:
         """Return a run for calling an objective by hand.
 
-        Its folders are temporary and go with the object; reports go nowhere, and nothing is pruned.
+        Its folders are temporary and are deleted with the object; reports are ignored, and nothing
+        is pruned.
 
         Args:
-            params: by name.
-            devices: how many devices it is to use; they are named by their index, and which these
-                are is up to the framework (`CUDA_VISIBLE_DEVICES`, or stand-ins on the processor).
+            params: parameters by name.
+            devices: number of devices to use; they are named by index, and the framework decides
+                which ones they are (`CUDA_VISIBLE_DEVICES`, or substitutes on the CPU).
         """
         import tempfile
 
@@ -96,27 +97,27 @@ class Run:
 
     @property
     def checkpoint_dir(self) -> Path:
-        """Folder that all attempts of this trial share, on every host; made when asked for."""
+        """Folder that all attempts of this trial share, on every host; created on first access."""
         self.checkpoints.open(make=True).close()
         return self.checkpoints.path
 
     def report(self, step: int, value: Any, **metrics: Any) -> None:
-        """Report that `step` epochs are finished and the metric stands at `value`.
+        """Report that `step` epochs are finished and the metric's value is `value`.
 
         Waits at most 0.1 s for the service's decision, which otherwise comes with a later report.
 
         Args:
-            step: from 1, growing with every report of this attempt, at most 10 000 000.
-            value: of the study's (first) metric; any real number will do. NaN is passed on as such.
+            step: from 1, increasing with every report of this attempt, at most 10 000 000.
+            value: of the study's (first) metric; any real number. NaN is passed on unchanged.
             metrics: further numbers for TensorBoard.
 
         Raises:
             TrialPruned: others do better at this step.
             TrialCancelled: the user or the time limit ends the trial.
             TrialPreempted: the worker must leave.
-            TypeError: a value that is not a number.
-            ValueError: a step that does not grow, or what no message can hold: a step above
-                10 000 000, a metric's name of more than 300 letters.
+            TypeError: a value is not a number.
+            ValueError: a step does not increase, or a message cannot hold it: a step above 10 000
+                000, a metric's name longer than 300 characters.
         """
         number = as_float(value)
         if number is None:
@@ -132,16 +133,16 @@ class Run:
         *,
         needs_metric: bool = True,
     ) -> Any:
-        """Return a Keras callback that does everything the service wants of a training.
+        """Return a Keras callback that does everything the service requires of a training.
 
         It reports each epoch, ends pruned, cancelled and preempted trainings, writes checkpoints
-        and continues from the newest one when this attempt has a predecessor. Pass it to `fit`.
+        and continues from the newest one if this attempt has a predecessor. Pass it to `fit`.
 
         Args:
-            metric: name in Keras' logs; default is the study's first metric.
-            checkpoint_every_s: least time between two checkpoints, seconds.
-            needs_metric: whether an epoch whose logs lack the metric is an error; else it is not
-                reported.
+            metric: name in Keras' logs; by default the study's first metric.
+            checkpoint_every_s: minimum time between two checkpoints, in seconds.
+            needs_metric: whether an epoch whose logs lack the metric is an error; otherwise it is
+                not reported.
         """
         from workers.objective.keras_callback import make_callback
 
@@ -152,6 +153,6 @@ class Run:
             metric=name,
             every_s=checkpoint_every_s,
             needs_metric=needs_metric,
-            # By hand it trains on what there is.
+            # When run by hand it trains on whatever is available.
             devices=self.devices if self.task is not None else (),
         )

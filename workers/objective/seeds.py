@@ -1,4 +1,4 @@
-"""Seeding of everything random that a trial may use, whichever backend its Keras has."""
+"""Seeds everything random that a trial may use, whichever backend its Keras has."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tuner.protocol import Reproducibility
 def seed_everything(seed: int, mode: Reproducibility) -> None:
     """Seed Python, numpy, Keras and PyTorch as `mode` says; a forked trial must not repeat another.
 
-    Keras and PyTorch are seeded when they are loaded, which a worker that imports Keras ahead and
-    an objective that imports them at its top both see to. `strict` also makes the operations of
+    Keras and PyTorch are seeded when they are loaded: a worker that preimports Keras and an
+    objective that imports them at its top both ensure that. `strict` also makes the operations of
     each backend deterministic.
     """
     if mode == "off":
         _refresh()
         return
-    # What Keras and numpy accept; the trial's seed may have more bits.
+    # The range that Keras and numpy accept; the trial's seed may have more bits.
     short = seed % 2**32
     random.seed(seed)
     if importlib.util.find_spec("numpy"):
@@ -31,7 +31,7 @@ def seed_everything(seed: int, mode: Reproducibility) -> None:
     if mode == "strict":
         _forbid_chance()
     if "keras" in sys.modules:
-        # Its own generators, TensorFlow's (where that is installed, for `tf.data`) and PyTorch's.
+        # Keras' own generators, TensorFlow's (if installed, for `tf.data`) and PyTorch's.
         sys.modules["keras"].utils.set_random_seed(short)
 
 
@@ -45,16 +45,16 @@ def _refresh() -> None:
 
 
 def _forbid_chance() -> None:
-    """Have each backend take the algorithms that give the same result every time.
+    """Make each backend use algorithms that always give the same result.
 
-    TensorFlow's switch is for `tf.data` too, whose pipelines feed models of every backend.
+    TensorFlow's switch also matters for `tf.data`, whose pipelines feed models of every backend.
     """
     if importlib.util.find_spec("tensorflow"):
         tensorflow = importlib.import_module("tensorflow")
         tensorflow.config.experimental.enable_op_determinism()
         if importlib.util.find_spec("keras"):
             importlib.import_module("keras")
-    # Read when JAX opens its devices, which happens at the first operation.
+    # Read when JAX opens its devices, at the first operation.
     flags = os.environ.get("XLA_FLAGS", "")
     if "jax" in sys.modules and "xla_gpu_deterministic_ops" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()

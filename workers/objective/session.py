@@ -1,4 +1,4 @@
-"""The trial as its own process sees it: what was reported, and what the service wants.
+"""The trial as seen by its own process: what was reported, and what the service wants.
 
 TrialStopped
 ├── TrialPruned      others do better at this step
@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from tuner.protocol import Found
 from workers.objective.numbers import say_what_is_left_out
 
-#: What the parent process tells the trial; "preempt" exists only between these two.
+#: The orders from the parent process to the trial; "preempt" exists only between these two.
 Word = Literal["continue", "prune", "cancel", "preempt"]
 
 
@@ -44,7 +44,7 @@ STOPS: dict[Word, type[TrialStopped]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedPoint:
-    """One report: `step` epochs are finished, the metric stands at `value`."""
+    """One report: `step` epochs are finished, the metric's value is `value`."""
 
     step: int
     value: float
@@ -52,20 +52,20 @@ class ReportedPoint:
 
 
 class Link(Protocol):
-    """The way to the service."""
+    """The connection to the service."""
 
     def report(self, point: ReportedPoint) -> None:
-        """Send a point and wait a moment for the answer to it."""
+        """Send a point and wait briefly for the answer."""
 
     def found(self, found: Sequence[Found]) -> None:
-        """Send parameters that the study may not know."""
+        """Send parameters that may be new to the study."""
 
     def word(self) -> Word:
-        """Return the newest word of the service; never waits."""
+        """Return the service's latest order; never waits."""
 
 
 class NoService:
-    """The link of a trial that is run by hand: nobody listens, nobody stops it."""
+    """The link of a trial that is run by hand: nothing receives reports or stops it."""
 
     def report(self, point: ReportedPoint) -> None:
         """Drop the point."""
@@ -82,10 +82,10 @@ class Session:
     """State of the running trial. Mutable, because reports and orders arrive while it runs.
 
     Args:
-        link: the way to the service.
+        link: the connection to the service.
         metrics: name and goal of each metric of the study, in its order.
         attempt_no: from 1.
-        curve: what the predecessor reported, in step order.
+        curve: the predecessor's reports, in step order.
     """
 
     def __init__(
@@ -100,24 +100,24 @@ class Session:
         self.attempt_no = attempt_no
         self.curve = tuple(curve)
         self.last_step = 0
-        #: The word that the objective was told of; it decides the outcome, whatever is returned.
+        #: The order that the objective was told; it decides the outcome, whatever is returned.
         self.obeyed: Word | None = None
-        #: Why the trial is beyond rescue (NaN), if it is.
+        #: Why the trial has diverged (NaN), if it has.
         self.diverged: str | None = None
         self._link = link
         self._said_left_out = False
 
     def word(self) -> Word:
-        """Return the newest word of the service; never waits."""
+        """Return the service's latest order; never waits."""
         return self._link.word()
 
     def obey(self, word: Word) -> TrialStopped:
-        """Note that the objective is told to stop, and return the exception that says so."""
+        """Record that the objective is told to stop, and return the exception for it."""
         self.obeyed = self.obeyed or word
         return STOPS[word](f"the trial was told to {word} after step {self.last_step}")
 
     def raise_if_stopped(self) -> None:
-        """Raise the stop that the service wants, if it wants one.
+        """Raise the exception for a stop that the service wants, if any.
 
         Raises:
             TrialStopped: one of its three kinds.
@@ -127,7 +127,7 @@ class Session:
             raise self.obey(word)
 
     def tell_found(self, found: Sequence[Found]) -> None:
-        """Send parameters that a hypermodel has and the study may not know."""
+        """Send parameters of a hypermodel that may be new to the study."""
         self._link.found(found)
 
     def report(self, step: int, value: float, metrics: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What the process of a trial is given: its part of the assignment, and where to write."""
+"""The input of a trial's process: its part of the assignment, and where to write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.roots import Place
 from workers.backends.choice import BackendChoice
 from workers.objective.session import ReportedPoint
 
-#: Has the process of a trial write where it stands into its output.
+#: Makes the process of a trial write its stack into its output.
 SHOW_STACK = signal.SIGUSR2
 
 
@@ -36,18 +36,18 @@ class Task:
     checkpoint_dir: str
     #: Points of the predecessor: step, value, metrics.
     curve: list[tuple[int, float, dict[str, float]]] = field(default_factory=list)
-    #: Of a hypermodel: what the study knows (`Found` as JSON), and the function of its data.
+    #: For a hypermodel: what the study knows (`Found` as JSON), and the function for its data.
     known: list[dict[str, Any]] = field(default_factory=list)
     loader: str | None = None
     #: `project/study`; empty for a run by hand.
     study: str = ""
-    #: Of a study that runs a command: its texts, as in the spec.
+    #: For a study that runs a command: its texts, as in the spec.
     command: list[str] = field(default_factory=list)
-    #: Import Keras first; a forked process has it already.
+    #: Whether to import Keras first; a forked process has it already.
     preimport: bool = False
-    #: What Keras computes with, as `BackendChoice`; None where nobody has chosen.
+    #: The backend of Keras, as `BackendChoice`; None if none was chosen.
     backend: dict[str, Any] | None = None
-    #: UUIDs of the GPUs that the trial owns; none on the processor.
+    #: UUIDs of the GPUs that the trial owns; empty on the CPU.
     devices: list[str] = field(default_factory=list)
 
     @classmethod
@@ -62,7 +62,7 @@ class Task:
         devices: list[str],
         backend: BackendChoice | None,
     ) -> Task:
-        """Return the task that an assignment means on this host."""
+        """Return the task for an assignment on this host."""
         return cls(
             objective=assignment.objective,
             study=assignment.study,
@@ -92,7 +92,7 @@ class Task:
 
     @property
     def choice(self) -> BackendChoice | None:
-        """What Keras computes with."""
+        """The chosen backend of Keras."""
         return None if self.backend is None else BackendChoice.from_json(self.backend)
 
     @property
@@ -112,7 +112,7 @@ class Task:
 
     @property
     def found(self) -> list[Found]:
-        """What the study knows of the hypermodel."""
+        """What the study knows about the hypermodel."""
         return [Found.from_json(item) for item in self.known]
 
     @property

@@ -1,7 +1,7 @@
-"""One Keras training under the eyes of the service; knows Keras' models, and imports nothing of it.
+"""One Keras training, monitored by the service; works with Keras' models without importing it.
 
-Steps are epochs finished, from 1. Only the first `fit` of a trial writes checkpoints and continues
-from one: what a later `fit` trains on may not be rebuilt before the first is done.
+Steps are finished epochs, from 1. Only the first `fit` of a trial writes checkpoints and continues
+from one: what a later `fit` trains may not be rebuilt before the first one is done.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from workers.objective.session import ReportedPoint, Session, Word
 
 logger = logging.getLogger(__name__)
 
-#: Batches may be as short as 0.1 ms; asking for orders is rarer than that.
+#: Minimum seconds between checks for orders: batches may be as short as 0.1 ms.
 POLL_S = 0.05
-#: A preempted training finishes its epoch if that takes no longer; the worker grants 10 s in all.
+#: A preempted training finishes its epoch if that takes at most this many seconds; the worker
+#: grants 10 s in total.
 FINISH_EPOCH_S = 4.0
-#: A checkpoint after every long epoch may cost this part of its time.
+#: Maximum share of an epoch's time for a checkpoint after every long epoch.
 CHECKPOINT_SHARE = 0.05
 
 
 class MetricError(Exception):
-    """The metric of the study is not among the logs of Keras."""
+    """The metric of the study is not in the logs of Keras."""
 
 
 class Training:
     """Reports, stops, checkpoints and continues a training. Mutable: it follows one `fit`.
 
     Args:
-        metric: name in Keras' logs; None (a run by hand, without a metric) reports nothing.
-        every_s: least time between two checkpoints, seconds.
-        needs_metric: whether an epoch without the metric is an error; else it is not reported.
+        metric: name in Keras' logs; None (when run by hand, without a metric) reports nothing.
+        every_s: minimum time between two checkpoints, in seconds.
+        needs_metric: whether an epoch without the metric is an error; otherwise it is not reported.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Training:
         self._every_s = every_s
         self._needs_metric = needs_metric
         self._checkpoints: Checkpoints | None = None
-        #: What the predecessor trained, and what this `fit` continues.
+        #: The points of the predecessor that this `fit` continues.
         self._earlier: Sequence[ReportedPoint] = ()
         self._own: list[ReportedPoint] = []
         self._saved_at = 0.0
@@ -67,7 +68,7 @@ class Training:
     def begin(self, model: Any) -> None:
         """Continue from the predecessor's newest checkpoint, if there is one.
 
-        What the predecessor's worker had no time to post is posted now.
+        What the predecessor's worker had no time to report is reported now.
 
         Raises:
             TrialStopped: the trial was told to stop before this `fit`.
@@ -85,7 +86,7 @@ class Training:
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         model.load_weights(checkpoint.path)
-        # What Keras' own BackupAndRestore sets; `fit` then counts on from there.
+        # The attribute that Keras' own BackupAndRestore sets; `fit` then counts from there.
         model._initial_epoch = checkpoint.step  # noqa: SLF001
         for point in unposted:
             self._session.report(point.step, point.value, point.metrics)
@@ -95,18 +96,18 @@ class Training:
         logger.info("training continues", extra={"step": checkpoint.step})
 
     def begin_epoch(self) -> None:
-        """Note the time."""
+        """Record the time."""
         self._epoch_at = time.monotonic()
 
     def end_batch(self, model: Any) -> None:
-        """End the training in mid-epoch if the service wants that; the part of an epoch is lost.
+        """End the training in mid-epoch if the service wants that; a partial epoch is lost.
 
-        A pruned training ends as Keras does it, and the function goes on. Time is short for the
-        others, unless the epoch is about to end anyway: then its end decides.
+        A pruned training ends in Keras' way, and the objective continues. For other orders, time is
+        short, unless the epoch is about to end anyway: then its end decides.
 
         Raises:
-            TrialCancelled: at once, without validation.
-            TrialPreempted: at once, without validation.
+            TrialCancelled: immediately, without validation.
+            TrialPreempted: immediately, without validation.
         """
         now = time.monotonic()
         if now - self._polled_at < POLL_S:
@@ -125,15 +126,15 @@ class Training:
         raise self._session.obey(word)
 
     def end_epoch(self, model: Any, logs: Mapping[str, Any], *, is_last: bool) -> None:
-        """Report the epoch, write a checkpoint if one is due, and stop the training if it must.
+        """Report the epoch, write a checkpoint if one is due, and stop the training if ordered.
 
-        A preempted training that has just ended anyway is left to return its result.
+        A preempted training that has just ended by itself may return its result.
 
         Raises:
-            MetricError: the metric is not among the logs.
+            MetricError: the metric is not in the logs.
         """
         if self._session.obeyed is not None:
-            # The part of an epoch before it was stopped is no epoch.
+            # A partial epoch before a stop does not count.
             return
         self._epoch_s = time.monotonic() - self._epoch_at
         numbers = {k: v for k, raw in logs.items() if (v := as_float(raw)) is not None}
@@ -151,7 +152,7 @@ class Training:
             _stop(model)
 
     def raise_if_over(self) -> None:
-        """Raise what ends a training that Keras does not lead.
+        """Raise the exception that ends a training outside of Keras' own loop.
 
         Raises:
             TrialStopped: the service wants it to end.
@@ -162,12 +163,12 @@ class Training:
             raise FloatingPointError(self._session.diverged)
 
     def end(self, model: Any) -> None:
-        """Put the predecessor's epochs before those of this `fit`, so that `history` has all."""
+        """Insert the predecessor's epochs before those of this `fit`, so that `history` has all."""
         if not self._earlier:
             return
         history = model.history
         if history is None:
-            # No epoch was left to train: Keras sets the attribute at the end of an epoch only.
+            # No epoch was left to train, and Keras sets the attribute only at the end of an epoch.
             history = model.history = _new_history()
         history.epoch = [point.step - 1 for point in self._earlier] + list(history.epoch)
         logs = [{self._metric: point.value, **point.metrics} for point in self._earlier]
@@ -207,7 +208,7 @@ class Training:
             return False
         if word == "preempt" or time.monotonic() - self._saved_at >= self._every_s:
             return True
-        # A preempted training cannot finish such an epoch, so its last one must be on the disk.
+        # A preempted training cannot finish such an epoch, so its last one must be on disk.
         return self._epoch_s > FINISH_EPOCH_S and self._save_s < CHECKPOINT_SHARE * self._epoch_s
 
     def _checkpoint(self, model: Any) -> None:
@@ -229,6 +230,6 @@ def _new_history() -> Any:
 
 
 def _stop(model: Any) -> None:
-    # A loop of the user's own may have told the callback of no model.
+    # A user-defined loop may not have set a model on the callback.
     if model is not None:
         model.stop_training = True

@@ -1,6 +1,6 @@
-"""The process that builds: one configuration after the other, and a line about each.
+"""The process that builds: one configuration after the other, with a line about each.
 
-What goes wrong at one costs that one; what ends or hangs this process, its watcher sees.
+An error costs only its own configuration; the watcher notices if this process dies or hangs.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from workers.preflight.measuring import batch_of, weigh
 from workers.preflight.sources import ModelSource, NoModelsError, open_source
 from workers.trial.channel import Channel
 
-#: Models above this many parameters are looked for in memory before the next is built, 0.2 s.
+#: For models with more parameters, memory is collected before the next is built, which takes 0.2 s.
 _LARGE = 1_000_000
 
 
 def run_builder(fd: int, parent: int) -> NoReturn:
-    """Build what the first message on `fd` asks for, `{task, points, first, timed}`, and leave."""
+    """Build what the first message on `fd` asks for, `{task, points, first, timed}`, and exit."""
     die_with_parent(parent)
     be_killed_first()
     channel = Channel(socket.socket(fileno=fd))
@@ -38,7 +38,7 @@ def run_builder(fd: int, parent: int) -> NoReturn:
         messages = channel.receive()
     if messages:
         _serve(channel, messages[0])
-    # Threads of the frameworks may hang exit handlers.
+    # Threads of the frameworks may block exit handlers.
     os._exit(0)
 
 
@@ -53,7 +53,7 @@ def _serve(channel: Channel, request: dict[str, Any]) -> None:
         return channel.send({"kind": "nothing", "why": str(exc)})
     except (ObjectiveError, BackendError) as exc:
         return channel.send({"kind": "broken", "error": str(exc)})
-    # A module of the user's may raise anything.
+    # A user's module may raise anything.
     except BaseException as exc:  # noqa: BLE001
         return channel.send({"kind": "broken", "error": describe_error(exc, task.code_root)})
     for index in range(request["first"], len(request["points"])):
@@ -93,13 +93,13 @@ def _build(
             channel.send({"kind": "timing", "point": index})
             _time(channel, source, model, index)
             if weight.parameters is None:
-                # Some are built by their first batch.
+                # Some models are built only by their first batch.
                 weight = weigh(model, batch)
                 parameters = weight.parameters or 0
                 said |= {"parameters": weight.parameters, "bytes": weight.total}
                 channel.send(said)
         del model
-    # User code may raise anything, SystemExit included.
+    # User code may raise anything, including SystemExit.
     except BaseException as exc:  # noqa: BLE001
         cause = "memory" if classify(exc, []) == "oom" else "error"
         text = str(exc) if isinstance(exc, ObjectiveError) else describe_error(exc, task.code_root)

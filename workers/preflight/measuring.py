@@ -1,6 +1,6 @@
-"""What a model weighs, and how long one step of its training takes.
+"""The size of a model, and how long one step of its training takes.
 
-Models are Keras' or PyTorch's; neither is imported here before the user's code has.
+Models are from Keras or PyTorch; neither is imported here before the user's code does so.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Keras' own where nothing else is said.
+#: Keras' default batch size.
 DEFAULT_BATCH = 32
-#: Steps that are timed after the first, which compiles; and for how long at most, seconds.
+#: Number of steps to time after the first one, which compiles; and the maximum seconds for them.
 STEPS = 5
 STEPS_S = 10.0
 _ITEM_BYTES = {
@@ -35,19 +35,19 @@ class EnoughStepsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Weight:
-    """How much memory a training needs, bytes; parts that nobody can say are None."""
+    """The memory that a training needs, in bytes; unknown parts are None."""
 
     parameters: int | None
     weights: int | None = None
-    #: As much again for the gradients of what is trained.
+    #: The same amount as the trainable weights.
     gradients: int | None = None
     optimizer: int | None = None
-    #: Of one batch, kept for the way back.
+    #: For one batch, kept for the backward pass.
     activations: int | None = None
 
     @property
     def total(self) -> int | None:
-        """What is known of it together; None where not even the weights are."""
+        """The sum of the known parts; None if not even the weights are known."""
         if self.weights is None:
             return None
         parts = (self.weights, self.gradients, self.optimizer, self.activations)
@@ -55,11 +55,11 @@ class Weight:
 
 
 def weigh(model: Any, batch: int) -> Weight:
-    """Return what a model's training needs.
+    """Return the memory that a model's training needs.
 
     Args:
-        model: Keras' or PyTorch's; anything else weighs nothing.
-        batch: examples in a batch.
+        model: from Keras or PyTorch; anything else has no known size.
+        batch: number of examples in a batch.
     """
     if hasattr(model, "count_params"):
         return _weigh_keras(model, batch)
@@ -104,7 +104,7 @@ def _bytes_of(variables: Any) -> int:
 
 
 def _activations(model: Any, batch: int) -> int | None:
-    """Return the size of all layers' outputs for a batch; None where no layer says its shape."""
+    """Return the size of all layers' outputs for a batch; None if no layer has a known shape."""
     sizes = [
         math.prod(shape) * _ITEM_BYTES.get(str(layer.compute_dtype), 4)
         for layer in _layers(model)
@@ -122,7 +122,7 @@ def _layers(model: Any) -> Iterator[Any]:
 
 
 def _shapes(layer: Any) -> Iterator[tuple[int, ...]]:
-    """Yield the shapes of a layer's outputs without their batch, as far as they are known."""
+    """Yield the shapes of a layer's outputs without the batch, as far as they are known."""
     try:
         outputs = layer.output
     except (AttributeError, ValueError):
@@ -134,7 +134,7 @@ def _shapes(layer: Any) -> Iterator[tuple[int, ...]]:
 
 
 def batch_of(params: Mapping[str, Any], arguments: Mapping[str, Any], data: Any) -> int:
-    """Return how many examples a batch has: by `fit`, a parameter, the data, or Keras' default."""
+    """Return the batch size: from `fit`, a parameter, the data, or Keras' default."""
     for name, value in [("batch_size", arguments.get("batch_size")), *params.items()]:
         is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
         if is_count and name.rpartition(".")[2] == "batch_size":
@@ -150,8 +150,8 @@ def make_timer() -> Any:
     """Return a Keras callback that times some steps of `fit` and then raises EnoughStepsError.
 
     Its `first_s` is the time of the first step, which compiles, `step_s` the mean of those after
-    it, None before there are two; `steps` and
-    `epochs` are what this `fit` would do in all, None where it cannot say.
+    it, None before there are two; `steps` and `epochs` are what this `fit` would do in total, None
+    if unknown.
     """
     keras = sys.modules["keras"]
 
@@ -177,7 +177,7 @@ def make_timer() -> Any:
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             del batch
-            # Reading a number has an accelerator finish the step.
+            # Reading a number makes an accelerator finish the step.
             for value in (logs or {}).values():
                 float(value)
             now = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Where a study's models come from: a hypermodel, or `build(params)` beside the objective."""
+"""The source of a study's models: a hypermodel, or `build(params)` next to the objective."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from workers.preflight.measuring import STEPS, EnoughStepsError, make_timer
 
 
 class NoModelsError(Exception):
-    """The study offers nothing that could be built without a training; the text says why."""
+    """The study has nothing that can be built without a training; the text says why."""
 
 
 class ModelSource(Protocol):
     """Builds a study's models."""
 
-    #: What `fit` is called with; empty where nobody says.
+    #: The arguments of `fit`; empty if unknown.
     arguments: Arguments
     #: Whether a step of the training can be timed.
     can_train: bool
@@ -31,7 +31,7 @@ class ModelSource(Protocol):
         """Return the model of a configuration."""
 
     def time(self, model: Any) -> dict[str, Any]:
-        """Return what is known of the time of the model that was built last."""
+        """Return measurements of the training of the most recently built model."""
 
 
 def open_source(task: Task) -> ModelSource:
@@ -39,7 +39,7 @@ def open_source(task: Task) -> ModelSource:
 
     Raises:
         NoModelsError: there is none.
-        ObjectiveError: what the spec names is not there.
+        ObjectiveError: what the spec names does not exist.
     """
     if task.objective.startswith(HYPERMODEL):
         return HypermodelSource(task)
@@ -49,14 +49,14 @@ def open_source(task: Task) -> ModelSource:
 
 
 class HypermodelSource:
-    """A KerasTuner hypermodel with the data that its loader gives. Mutable: it remembers `hp`."""
+    """A KerasTuner hypermodel with the data from its loader. Mutable: it remembers `hp`."""
 
     def __init__(self, task: Task) -> None:
         self._known = task.found
         self._hypermodel = load_hypermodel(task.objective.removeprefix(HYPERMODEL), task.code_root)
         self.arguments = load_arguments(task.loader, task.code_root)
         self.can_train = task.loader is not None or self._hypermodel.fit is not None
-        #: A `fit` of the user's own may not call our timer, and then trains to its end.
+        #: A user-defined `fit` may not call our timer, and then trains to its end.
         self.has_own_fit = self._hypermodel.fit is not None
         self._hp: Any = None
 
@@ -80,27 +80,27 @@ class HypermodelSource:
         """
         timer = make_timer()
         given = {**self.arguments.kwargs, "callbacks": [timer]}
-        # Validation comes after the epoch; here the epoch does not end.
+        # Validation follows the epoch, and here the epoch does not end.
         given = {key: value for key, value in given.items() if key != "validation_data"}
         names = ("first_s", "step_s", "steps", "epochs")
         started = time.perf_counter()
         try:
             if self._hypermodel.fit is None:
                 epochs = given.get("epochs", 1)
-                # Short epochs have to be several, for several steps.
+                # Short epochs: several are needed for several steps.
                 model.fit(*self.arguments.args, **{**given, "verbose": 0, "epochs": epochs + STEPS})
             else:
                 self._hypermodel.fit(self._hp, model, *self.arguments.args, **given)
         except EnoughStepsError:
             found = {name: getattr(timer, name) for name in names}
             return {**found, **({} if self.has_own_fit else {"epochs": epochs})}
-        # It has trained to its end without a word to the timer; the next ones would as well.
+        # It has trained to its end without calling the timer; the next ones would do the same.
         self.can_train = not self.has_own_fit
         return {"whole_s": time.perf_counter() - started}
 
 
 class BuildSource:
-    """The function `build(params)` in the module of the objective, as our examples have it."""
+    """The function `build(params)` in the module of the objective, as in our examples."""
 
     arguments = Arguments()
     can_train = False
@@ -132,7 +132,7 @@ class BuildSource:
 
 
 def _takes_params(build: Any) -> bool:
-    """Return whether a function has `params` as the only argument that it needs."""
+    """Return whether `params` is the only required argument of a function."""
     try:
         parameters = inspect.signature(build).parameters.values()
     except (TypeError, ValueError):

@@ -1,7 +1,7 @@
-"""`python -m workers preflight`: has models built in a process of its own, within limits.
+"""`python -m workers preflight`: builds models in a separate process, within limits.
 
-JSON comes in: `{assignment, code_root, points, timed, point_s, total_s, memory_bytes}`. A line of
-JSON goes out for each thing that was seen: `built`, `timed`, and at the end `end`.
+Input is JSON: `{assignment, code_root, points, timed, point_s, total_s, memory_bytes}`. Output is a
+line of JSON for each observation: `built`, `timed`, and finally `end`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from workers.trial.child import scrubbed
 from workers.trial.trial_process import python_command
 
 LOOK_S = 0.1
-#: Imports of the user's modules and of a framework, on a busy machine.
+#: Maximum seconds for importing the user's modules and a framework, on a busy machine.
 START_S = 120.0
-#: A process that a configuration has ended is followed by another one so many times.
+#: Maximum number of processes, including replacements for those that a configuration has ended.
 MAX_STARTS = 12
-#: Configurations of one preflight; more are refused.
+#: Maximum number of configurations of one preflight.
 MAX_POINTS = 1000
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TAIL_BYTES = 4000
-#: What a process writes of one model is short; more is user code that writes into the channel.
+#: Texts about one model are short; longer ones are user code that writes into the channel.
 _TEXT = ("kind", "cause", "error", "model", "why")
 _ANY = (
     "point",
@@ -57,19 +57,19 @@ _ANY = (
 
 @dataclass(frozen=True, kw_only=True)
 class BuildLimits:
-    """What the building process may take."""
+    """Limits of the building process."""
 
-    #: Of one configuration, and of all, seconds.
+    #: Seconds for one configuration, and for all.
     point_s: float
     total_s: float
     memory_bytes: int
 
 
 def run_preflight(source: TextIO, target: TextIO) -> int:
-    """Build what `source` asks for and write what was seen; return 0.
+    """Build what `source` asks for and write the observations; return 0.
 
     Raises:
-        SpecError: the input is no request.
+        SpecError: the input is not a valid request.
     """
     adopt_orphans()
     try:
@@ -101,7 +101,7 @@ def run_preflight(source: TextIO, target: TextIO) -> int:
 
 
 class _Watch:
-    """Starts the building process, again after one that died. Mutable: it knows what was seen."""
+    """Starts the building process, again if it dies. Mutable: it stores the observations."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class _Watch:
         self._is_over = False
 
     def run(self) -> None:
-        """Have everything built, as far as the limits allow."""
+        """Build everything, as far as the limits allow."""
         first, starts = 0, 0
         while first < len(self._points) and not self._is_over:
             starts += 1
@@ -135,7 +135,7 @@ class _Watch:
         self._say({"kind": "end", "peak_bytes": self._peak, "tried": first})
 
     def _serve(self, first: int) -> int:
-        """Run one process; return the number of the configuration that the next begins with."""
+        """Run one process; return the number of the configuration that the next one starts with."""
         self._at, self._is_timing = None, False
         ours, theirs = socket.socketpair()
         with theirs, self._output.open("wb") as output:
@@ -166,7 +166,7 @@ class _Watch:
         return self._note_death(first, killed, status)
 
     def _watch(self, process: subprocess.Popen[bytes], channel: Channel) -> str:
-        """Pass on what the process says until it ends; return by which limit it was ended."""
+        """Forward the process's messages until it ends; return the limit by which it was ended."""
         since = time.monotonic()
         while True:
             channel.wait(LOOK_S)
@@ -202,7 +202,7 @@ class _Watch:
             self._say(message)
 
     def _note_death(self, first: int, killed: str, status: int | None) -> int:
-        """Say what the process that died was at; return where the next begins."""
+        """Report what the process that died was working on; return where the next one starts."""
         if killed == "total":
             return first if self._at is None else self._at
         if self._at is None:
@@ -211,7 +211,7 @@ class _Watch:
             error = f"the process that was to build ended before the first model: {how}"
             self._say({"kind": "broken", "error": last_lines(f"{self._tail()}\n{error}")})
         elif self._is_timing and killed == "time":
-            # It builds; its training did not let itself be timed.
+            # It builds; only its training could not be timed.
             self._timed = []
         else:
             self._say(
@@ -243,7 +243,7 @@ class _Watch:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether a value is a number or a yes or no that JSON can hold."""
+    """Return whether a value is a number or a boolean that JSON can represent."""
     return isinstance(value, int) or (isinstance(value, float) and abs(value) < 1e300)
 
 

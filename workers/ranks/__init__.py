@@ -1,1 +1,1 @@
-"""Several processes of one trial: one proposal for all ranks, and rank 0 speaks for them."""
+"""Several processes for one trial: one proposal for all ranks, and rank 0 speaks for them."""

@@ -1,4 +1,4 @@
-"""The ranks of a trial as its own process sees them: who has come, who reported, how each ended.
+"""The ranks of a trial as seen by its own process: which have connected, reported and ended.
 
 Rank 0 speaks for all: its reports are the trial's, its result is the trial's, and it is the one
 that is told to stop. The first rank that fails decides how the trial ends.
@@ -19,16 +19,16 @@ from workers.trial.heard import HeardEnd, HeardPoint, hear
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """A rank that failed, or that is gone without having said how it ended."""
+    """A rank that failed, or that disappeared without reporting how it ended."""
 
     rank: int
     pid: int
-    #: What it said; None: it died without a word.
+    #: What it reported; None: it died without a report.
     end: HeardEnd | None = None
 
 
 class _Member:
-    """One rank that has come. Mutable: it says who it is, and ends."""
+    """A rank that has connected. Mutable: it identifies itself, and ends."""
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self.channel = Channel(connection)
@@ -38,11 +38,11 @@ class _Member:
 
 
 class Crew:
-    """All ranks of a trial. Mutable: they come, report and end.
+    """All ranks of a trial. Mutable: they connect, report and end.
 
     Args:
-        listener: where they come to.
-        welcome: what each is told when it has come.
+        listener: the socket to which they connect.
+        welcome: what each is sent when it connects.
     """
 
     def __init__(self, listener: socket.socket, session: Session, welcome: dict[str, Any]) -> None:
@@ -51,20 +51,20 @@ class Crew:
         self._welcome = welcome
         self._members: list[_Member] = []
         self._told: Word = "continue"
-        #: The first that failed.
+        #: The first one that failed.
         self.loss: Loss | None = None
         #: How rank 0 ended, once it has.
         self.end: HeardEnd | None = None
 
     def look(self, timeout_s: float) -> None:
-        """Take in what the ranks say, waiting at most so long for something."""
+        """Read the messages of the ranks, waiting at most `timeout_s` seconds for one."""
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
         open_ones = [member for member in self._members if not member.channel.closed]
         for member in open_ones:
             poll.register(member.channel.fileno(), select.POLLIN)
         poll.poll(timeout_s * 1000)
-        # One that died without a word comes first: the others then fail for want of it.
+        # One that died without a report comes first: the others then fail because it is missing.
         failed: list[Loss] = []
         for member in open_ones:
             self._hear(member)
@@ -77,7 +77,7 @@ class Crew:
         self._tell_news()
 
     def close(self) -> None:
-        """Hang up on all."""
+        """Close all connections."""
         for member in self._members:
             member.channel.close()
 
@@ -95,7 +95,7 @@ class Crew:
             for message in member.channel.receive():
                 self._take(member, message)
         except ChannelError:
-            # It closes a channel whose other end writes what it likes.
+            # Close a channel whose other end sends invalid data.
             member.channel.close()
             member.channel.closed = True
 
@@ -116,7 +116,7 @@ class Crew:
             self._answer(member, heard)
 
     def _answer(self, member: _Member, point: HeardPoint) -> None:
-        """Pass a report of rank 0 on, and drop another's, which has the same to say."""
+        """Forward a report of rank 0, and drop those of others, which say the same."""
         word: Word = "continue"
         if member.rank == 0:
             self._session.report(point.step, point.value, point.metrics)
@@ -124,7 +124,7 @@ class Crew:
         member.channel.send_now({"word": word, "step": point.step})
 
     def _tell_news(self) -> None:
-        """Tell rank 0 that the trial is to stop, also between two of its reports."""
+        """Tell rank 0 that the trial must stop, even between two of its reports."""
         word = self._session.word()
         if word == self._told:
             return

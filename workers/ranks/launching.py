@@ -1,4 +1,4 @@
-"""Starts the ranks of a trial from its objective, and ends with them."""
+"""Starts the ranks of a trial from its objective, and ends them with it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from workers.trial.heard import HeardEnd
 from workers.trial.trial_process import python_command
 
 LOOK_S = 0.1
-#: Rank 0 has its result; so long may the others take to end.
+#: Seconds that the other ranks get to end after rank 0 has its result.
 OTHERS_S = 30.0
-#: A launcher that saw a rank die says how, and ends the others.
+#: Seconds for a launcher that saw a rank die to report that and end the others.
 SEES_DEATH_S = 5.0
-#: From SIGTERM to SIGKILL. A trial that is told to stop has 10 s in all.
+#: Seconds from SIGTERM to SIGKILL. A trial that is told to stop has 10 s in total.
 LEAVE_S = 3.0
-#: What the result is called where no study names a metric: by hand.
+#: The name of the result if no study names a metric: when run by hand.
 _BY_HAND = "result"
-#: What torchrun writes of a rank that a signal has ended.
+#: torchrun's message about a rank that was ended by a signal.
 _SIGNAL = r"Signal (\d+) \(\w+\) received by PID {pid}\b"
 
 
@@ -49,22 +49,22 @@ def launch_ranks(
     """Run `function` in several processes, and return what rank 0 returned.
 
     All ranks have the run's parameters, seed, folders and devices. Reports of rank 0 are the
-    trial's, those of others are dropped; rank 0 is told to stop where the trial is, and the others
-    are ended with it. A rank that fails or dies ends all, and the trial with its cause.
+    trial's, those of others are dropped. Rank 0 is told to stop when the trial is, and the others
+    are ended with it. A rank that fails or dies ends all of them, and the trial with its cause.
 
     Args:
-        function: of a module, not a lambda or one within another; takes the rank's `Run`.
-        ranks: how many processes; by default one for each device that the trial owns.
-        command: what starts them, completed by `-m workers.ranks`; torchrun of this host alone by
-            default. Another one (`["mpirun", "-n", "4", sys.executable]`) must say `ranks` itself.
+        function: a function of a module, not a lambda or nested function; takes the rank's `Run`.
+        ranks: number of processes; by default one for each device that the trial owns.
+        command: the launcher, completed by `-m workers.ranks`; by default torchrun on this host
+            only. With another one (`["mpirun", "-n", "4", sys.executable]`), `ranks` must be given.
 
     Returns:
-        The metric, or a dict of all metrics where rank 0 returned several.
+        The metric, or a dict of all metrics if rank 0 returned several.
 
     Raises:
         CausedError: a rank failed, or the launcher did.
-        TrialStopped: the trial was told to stop, and rank 0 has.
-        ValueError: the function cannot be found by its name, or the number of ranks is absurd.
+        TrialStopped: the trial was told to stop, and rank 0 did.
+        ValueError: the function cannot be found by its name, or the number of ranks is invalid.
         ModuleNotFoundError: PyTorch, which brings torchrun, is not installed.
     """
     count = len(run.devices) or 1 if ranks is None else ranks
@@ -76,7 +76,8 @@ def launch_ranks(
         killed = oom_kills()
         process = subprocess.Popen(
             [*(_torchrun(count) if command is None else command), "-m", "workers.ranks"],
-            # As this process was started: a folder where it happens to stand brings no modules.
+            # The same as for this process, without a current folder that modules could be imported
+            # from.
             env={
                 **os.environ,
                 MEETING: name,
@@ -106,10 +107,10 @@ class _Watch:
         self._output = output
 
     def wait(self, killed: int) -> HeardEnd:
-        """Return how rank 0 ended, once all have.
+        """Return how rank 0 ended, once all ranks have ended.
 
         Args:
-            killed: how many processes the kernel had killed for memory at the start.
+            killed: number of processes that the kernel had killed for memory at the start.
         """
         crew = self._crew
         until = None
@@ -122,7 +123,7 @@ class _Watch:
                 if _has_obeyed(crew.end) or time.monotonic() >= until:
                     return crew.end
             if self._process.poll() is not None:
-                # What was said just before.
+                # Read what was sent just before.
                 crew.look(0)
                 if crew.end is None or crew.loss is not None or self._process.returncode:
                     self._fail(crew.loss, killed)
@@ -155,7 +156,7 @@ class _Watch:
 
 
 def _has_obeyed(end: HeardEnd | None) -> bool:
-    """Whether rank 0 was told to stop and did: the others are not asked how they end."""
+    """Whether rank 0 was told to stop and did: then the others' ends do not matter."""
     if end is None:
         return False
     return end.outcome == "pruned" or end.cause in ("cancelled", "preempted")

@@ -1,4 +1,4 @@
-"""One rank: it runs its function with the trial's parameters and says how that ended."""
+"""One rank: it runs its function with the trial's parameters and reports how that ended."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from workers.ranks.meeting import come, own_rank
 from workers.trial.channel import Channel
 from workers.trial.child import execute
 
-#: The trial's own process answers at once; a machine under load takes its time.
+#: Maximum seconds to wait for the trial's process, which answers immediately unless the machine is
+#: under load.
 WELCOME_S = 60.0
 
 
 def run_member() -> int:
-    """Be one rank of a trial; return the exit status, which a launcher takes for success or not."""
+    """Run one rank of a trial; return the exit status, from which a launcher sees success."""
     try:
         channel = Channel(come(os.environ))
     except (KeyError, OSError) as exc:
@@ -26,7 +27,7 @@ def run_member() -> int:
     welcome = _welcome(channel)
     if welcome is None:
         return 1
-    # The trial's own process finds the user's modules by it, and so does this one.
+    # The same path for the user's modules as in the trial's own process.
     sys.path[:] = welcome["path"]
     end = execute(Task(**welcome["task"]), channel)
     sys.stdout.flush()
@@ -35,7 +36,7 @@ def run_member() -> int:
 
 
 def _welcome(channel: Channel) -> dict[str, Any] | None:
-    """Return the trial's parameters and paths; None when the trial is over."""
+    """Return the trial's parameters and paths; None if the trial has ended."""
     while not channel.closed:
         channel.wait(WELCOME_S)
         if messages := channel.receive():

@@ -1,1 +1,1 @@
-"""What an attempt leaves in its folder."""
+"""The files that an attempt leaves in its folder."""

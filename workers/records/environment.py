@@ -31,7 +31,7 @@ class Environment:
             "command": [sys.executable, *sys.argv],
             "versions": _versions(),
             "package_lock": _package_lock(),
-            # What there is to say of one device is said of the first of several as well.
+            # The fields for a single device also describe the first of several.
             "gpu": devices[0] if devices else None,
             "devices": devices,
             "environment": numeric_environment(environ),
@@ -40,10 +40,10 @@ class Environment:
     def config(
         self, assignment: Assignment, backend: BackendChoice | None = None
     ) -> dict[str, Any]:
-        """Return the content of `config.json`: the server's, attempt's and worker's parts.
+        """Return the content of `config.json`: the parts of server, attempt and worker.
 
         Args:
-            backend: what its Keras computes with.
+            backend: the backend of its Keras.
         """
         return {
             "code": {"snapshot": assignment.code},
@@ -65,14 +65,14 @@ class Environment:
         }
 
     def _image_facts(self, assignment: Assignment) -> dict[str, Any]:
-        """Return which image this is and how far that is proven: the server's word, if it has one.
+        """Return the image and how far it is verified, according to the server if it says so.
 
-        A server of an earlier release has none; then the worker's own stands for itself.
+        A server of an earlier release does not; then the worker's own data is used.
         """
         theirs, info = assignment.config, self._info
         if "image_verified" in theirs:
             return {name: theirs.get(name) for name in IMAGE_FACTS}
-        # What this process runs in; without a container, what the spec asks for.
+        # The image of this process; without a container, the one that the spec asks for.
         image = info.image or theirs.get("image")
         said = "stated" if info.image else None
         return {"image": image, "lock": info.lock, "files": info.files, "image_verified": said}
@@ -83,7 +83,7 @@ def _versions() -> dict[str, Any]:
 
 
 def _package_lock() -> str:
-    """Return the hash of all installed packages with their versions."""
+    """Return a hash of all installed packages with their versions."""
     lines = {
         f"{distribution.name.lower().replace('_', '-')}=={distribution.version}"
         for distribution in importlib.metadata.distributions()

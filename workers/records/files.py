@@ -1,7 +1,7 @@
-"""What an attempt leaves in its folder: config.json, events, output.log, trial.json.
+"""The files that an attempt leaves in its folder: config.json, events, output.log, trial.json.
 
-A disk that fills up while a trial runs costs the files, not the trial: the coordinator writes from
-the database what is missing here.
+A disk that fills up while a trial runs costs the files, not the trial: the coordinator writes what
+is missing from the database.
 """
 
 from __future__ import annotations
@@ -26,22 +26,23 @@ logger = logging.getLogger(__name__)
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 ROTATE_EVERY_S = 1.0
-#: So much of the end of what is cut off is kept: to copy takes time, in which no worker beats.
+#: Maximum size of the kept end of output that is cut off: copying takes time, during which the
+#: worker sends no beats.
 MOST_KEPT_BYTES = 32 << 20
 
-#: The output of the trial, what was cut off before, and how much of that is not kept.
+#: The trial's output, the part that was cut off before, and the number of bytes dropped.
 OUTPUT = "output.log"
 _KEPT, _GONE = f"{OUTPUT}.1", f"{OUTPUT}.gone"
 
-#: More than a file system keeps in a directory entry, so that blocks are really taken.
+#: Larger than what a file system stores inside a directory entry, so that blocks are allocated.
 _PROBE_BYTES = 65536
 
 
 def probe(root: Path) -> None:
-    """Make sure that a root takes a small file.
+    """Check that a root accepts a small file.
 
     Raises:
-        OSError: it is full, read-only or not there; names the folder.
+        OSError: it is full, read-only or missing; names the folder.
     """
     name = f".tuner-probe-{os.urandom(8).hex()}"
     try:
@@ -54,11 +55,11 @@ def probe(root: Path) -> None:
 
 
 class AttemptFiles:
-    """The folder of one attempt. Mutable: once writing failed, it writes no further curve.
+    """The folder of one attempt. Mutable: after an error it writes no more curves.
 
     Args:
-        log_root: of this host.
-        assignment: names the folder and the predecessor's curve.
+        log_root: that of this host.
+        assignment: determines the folder and the predecessor's curve.
     """
 
     def __init__(self, log_root: Path, assignment: Assignment) -> None:
@@ -68,17 +69,17 @@ class AttemptFiles:
         self._is_open = False
         self._config: dict[str, Any] = {}
         self._time_s = 0.0
-        #: Of a hypermodel it waits for the parameters that the model names before it trains.
+        #: For a hypermodel, it waits for the parameters that the model names before it trains.
         self._is_started = False
         self._found: dict[str, Found] = {}
         self._has_curve = False
         self._is_broken = False
         self._looked_at = time.monotonic()
-        #: Bytes of the output that are not kept any more.
+        #: Number of bytes of output that were dropped.
         self._gone = 0
 
     def open(self, config: Mapping[str, Any], time_s: float) -> None:
-        """Write config.json and the start record, of a hypermodel config.json alone.
+        """Write config.json and the start record; for a hypermodel only config.json.
 
         Raises:
             OSError: the log root is full or not writable.
@@ -90,15 +91,15 @@ class AttemptFiles:
         self._is_open = True
 
     def add_found(self, found: Sequence[Found]) -> None:
-        """Take in what a hypermodel uses beside the trial's parameters: config.json is made anew.
+        """Add what a hypermodel uses in addition to the trial's parameters; rewrites config.json.
 
-        What comes after the start record, which TensorBoard takes only once, is not in its table.
+        TensorBoard reads the start record only once: what comes later is not in its table.
         """
         for item in found:
             if item.value is not None and len(self._found) < MAX_FOUND:
                 self._found[item.name] = item
         late = {name: item.value for name, item in self._found.items()}
-        # What the trial was given counts, and stands first.
+        # The given parameters take precedence, and come first.
         params = {**self._assignment.params, **late, **self._assignment.params}
         if params != self._config.get("params"):
             self._config["params"] = params
@@ -106,7 +107,7 @@ class AttemptFiles:
                 write_json(self.place, "config.json", self._config)
 
     def _start(self) -> None:
-        """Write the start record, if it is not there yet.
+        """Write the start record, unless it exists.
 
         Raises:
             OSError: the log root is full or not writable.
@@ -124,7 +125,7 @@ class AttemptFiles:
     def add_point(
         self, step: int, value: float, metrics: Mapping[str, float], time_s: float
     ) -> None:
-        """Write one point of each curve; the predecessor's points before the first one."""
+        """Write one point of each curve; before the first one, the predecessor's points."""
         if not self._has_curve:
             self._has_curve = True
             for point in self._assignment.curve:
@@ -138,7 +139,7 @@ class AttemptFiles:
         record = finished.record
         objective = _objective(record) if finished.is_outcome else None
         is_success = finished.is_outcome and record.get("outcome") in ("COMPLETE", "PRUNED")
-        # Of an attempt that was not started, the coordinator writes the events.
+        # For an attempt that was not started, the coordinator writes the events.
         if self._is_open:
             with self._tolerating("the end of the run"):
                 self._start()
@@ -147,23 +148,24 @@ class AttemptFiles:
             write_json(self.place, "trial.json", record)
 
     def rotate_output(self) -> None:
-        """Move a grown output.log to output.log.1; the trial goes on writing to the first.
+        """Move a large output.log to output.log.1; the trial continues to write to the first.
 
-        What stood in output.log.1 is lost: output.log.gone counts it.
+        The previous content of output.log.1 is lost: output.log.gone counts it.
         """
         now = time.monotonic()
         if now - self._looked_at < ROTATE_EVERY_S:
             return
         self._looked_at = now
-        # What is no file of ours is left alone: what the trial does with its own output is its own.
+        # A file that is not ours is left alone: what the trial does with its own output is its own
+        # affair.
         with contextlib.suppress(OSError), self.place.open() as folder:
             self._cut(folder)
 
     def _cut(self, folder: Folder) -> None:
-        """Cut output.log if it has grown.
+        """Cut output.log if it is large.
 
         Raises:
-            OSError: something else has a name of these files, or the disk is full.
+            OSError: something else has the name of one of these files, or the disk is full.
         """
         found = folder.stat(OUTPUT)
         if found is None or found.st_size <= MAX_OUTPUT_BYTES:
@@ -172,24 +174,24 @@ class AttemptFiles:
             if not os.path.samestat(os.fstat(file.fileno()), os.fstat(end.fileno())):
                 return
             kept = lost = 0
-            # The trial holds the file open, so it is copied and cut, not renamed.
+            # The trial holds the file open, so it is copied and truncated rather than renamed.
             try:
                 lost = _size(folder.stat(_KEPT))
                 folder.remove(_KEPT)
                 file.seek(max(0, found.st_size - MOST_KEPT_BYTES))
                 with os.fdopen(folder.create(_KEPT), "wb", 0) as copy:
-                    # No further: the trial goes on printing.
+                    # No further than this: the trial continues to print.
                     copy.write(file.read(MOST_KEPT_BYTES))
             finally:
                 kept = _size(folder.stat(_KEPT))
                 cut = os.fstat(end.fileno()).st_size
                 os.ftruncate(end.fileno(), 0)
-                # A disk that is full keeps less than was cut.
+                # On a full disk, less is kept than was cut off.
                 self._gone += lost + max(0, cut - kept)
                 folder.replace(_GONE, f"{self._gone}\n".encode())
 
     def note(self, text: str) -> None:
-        """Put a line of the worker's below what the trial has printed."""
+        """Append a line from the worker to the trial's output."""
         with (
             contextlib.suppress(OSError),
             self.place.open() as folder,
@@ -215,8 +217,7 @@ class AttemptFiles:
         try:
             yield
         except (OSError, ValueError) as exc:
-            # A curve with a hole would look complete; the coordinator writes it anew from the
-            # database.
+            # A curve with a gap would look complete; the coordinator rewrites it from the database.
             self._is_broken = True
             logger.warning(
                 "log root not writable, the coordinator will repair the run",
@@ -225,12 +226,12 @@ class AttemptFiles:
 
 
 def _size(found: os.stat_result | None) -> int:
-    """Return how many bytes of output a file keeps; what is no file keeps none."""
+    """Return how many bytes of output a file holds; 0 if it is not a regular file."""
     return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else 0
 
 
 def _objective(record: Mapping[str, Any]) -> float | Sequence[float] | None:
-    """Return the value(s) told to the sampler, which a record holds as numbers or not at all."""
+    """Return the told value(s), which a record holds as numbers or not at all."""
     values = record.get("values")
     if isinstance(values, list) and len(values) > 1:
         return [v if isinstance(v, int | float) else math.nan for v in values]

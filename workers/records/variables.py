@@ -1,15 +1,15 @@
-"""Which environment variables stand in `config.json`: those that change what a training computes.
+"""Which environment variables `config.json` records: those that change what a training computes.
 
-By a list of names, because no rule tells a setting from a secret: `TF_CONFIG` holds a cluster's
-addresses, `KERAS_API_PASSPHRASE` begins like Keras' settings. What matters and is not here, a study
-has in its spec or its code.
+They are listed by name, because no rule distinguishes a setting from a secret: `TF_CONFIG` holds
+the addresses of a cluster, `KERAS_API_PASSPHRASE` starts like Keras' settings. What matters and is
+not listed belongs in a study's spec or code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: By why they matter.
+#: Grouped by the reason why they matter.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "which devices compute": (
         "CUDA_VISIBLE_DEVICES",
@@ -17,7 +17,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "JAX_PLATFORMS",
         "JAX_PLATFORM_NAME",
         "KERAS_BACKEND",
-        # Its `keras.json` says the type of floats.
+        # Its `keras.json` sets the type of floats.
         "KERAS_HOME",
     ),
     "the order of sums: how many threads, or ranks, add up parts": (
@@ -79,16 +79,17 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "PYTORCH_ALLOC_CONF",
     ),
 }
-#: Of a value, characters: the longest is a list of XLA's flags.
+#: Maximum length of a value in characters: the longest is a list of XLA's flags.
 MAX_CHARS = 2000
 
 _ALL = frozenset(name for names in NAMES.values() for name in names)
 
 
 def numeric_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of `environ` that change what is computed, by their names.
+    """Return the variables of `environ` that change what is computed, by name.
 
-    A value of more than `MAX_CHARS` ends with how long it is; what is no UTF-8 is escaped.
+    A value longer than `MAX_CHARS` is cut, with a note of its length; bytes that are not UTF-8 are
+    escaped.
     """
     return {name: _bounded(environ[name]) for name in sorted(_ALL & environ.keys())}
 

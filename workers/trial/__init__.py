@@ -1,1 +1,1 @@
-"""The process of a trial, and its worker across the line."""
+"""The process of a trial, and its worker at the other end of the channel."""

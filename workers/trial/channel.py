@@ -13,20 +13,20 @@ from typing import Any
 from tuner.protocol import Found, fitting_found
 from workers.objective.session import ReportedPoint, Word
 
-#: How long a report waits for the service's decision; the parent needs a few milliseconds.
+#: Seconds that a report waits for the service's decision; the parent needs a few milliseconds.
 DECISION_WAIT_S = 0.1
-#: More than this without a line end is no message of ours.
+#: Maximum number of bytes without a line end in a valid message.
 MAX_LINE_BYTES = 1 << 22
 
 Message = dict[str, Any]
 
 
 class ChannelError(Exception):
-    """The other side sent something that is no message of ours."""
+    """The other side sent something that is not a valid message."""
 
 
 class Channel:
-    """One end of the pair; holds the half line that has arrived so far.
+    """One end of the pair; holds the incomplete line received so far.
 
     Args:
         connection: a connected stream socket.
@@ -42,7 +42,7 @@ class Channel:
         return self.socket.fileno()
 
     def send(self, message: Message) -> None:
-        """Send a message, waiting for room.
+        """Send a message, waiting for buffer space.
 
         Raises:
             OSError: the other side is gone.
@@ -50,7 +50,7 @@ class Channel:
         self.socket.sendall(_encode(message))
 
     def send_now(self, message: Message) -> bool:
-        """Send a message if there is room for all of it; return whether it was sent."""
+        """Send a message if there is space for all of it; return whether it was sent."""
         data = _encode(message)
         try:
             sent = self.socket.send(data, socket.MSG_DONTWAIT)
@@ -61,10 +61,10 @@ class Channel:
         return True
 
     def receive(self) -> list[Message]:
-        """Return the messages that have arrived, without waiting; `closed` tells of the end.
+        """Return new messages, without waiting; `closed` is set at the end.
 
         Raises:
-            ChannelError: what arrived is no message.
+            ChannelError: what arrived is not a message.
         """
         while not self.closed:
             try:
@@ -87,7 +87,7 @@ class Channel:
         return [_decode(line) for line in lines]
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until something can be received, at most so long."""
+        """Wait until something can be received, at most `timeout_s` seconds."""
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
         poll.poll(math.ceil(timeout_s * 1000))
@@ -98,7 +98,7 @@ class Channel:
 
 
 class ChannelLink:
-    """The trial's way to the service: its worker passes on what it says."""
+    """The trial's connection to the service: its worker forwards what it says."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -106,7 +106,7 @@ class ChannelLink:
         self._answered = 0
 
     def report(self, point: ReportedPoint) -> None:
-        """Send a point and wait at most `DECISION_WAIT_S` for the answer to it."""
+        """Send a point and wait at most `DECISION_WAIT_S` for the answer."""
         self._channel.send(
             {
                 "kind": "point",
@@ -124,7 +124,7 @@ class ChannelLink:
             self._channel.wait(left)
 
     def found(self, found: Sequence[Found]) -> None:
-        """Send parameters that were found; each fits a message, all together may not."""
+        """Send found parameters; each one fits into a message, all together may not."""
         waiting = list(found)
         while waiting:
             fitting = fitting_found(waiting)
@@ -132,7 +132,7 @@ class ChannelLink:
             del waiting[: max(1, len(fitting))]
 
     def word(self) -> Word:
-        """Return the newest word of the service; a stop is never taken back."""
+        """Return the service's latest order; a stop is never withdrawn."""
         for message in self._channel.receive():
             self._answered = max(self._answered, message.get("step", 0))
             if self._word == "continue":

@@ -38,13 +38,13 @@ from workers.objective.task import SHOW_STACK, Task
 from workers.records.files import OUTPUT
 from workers.trial.channel import Channel, ChannelLink
 
-#: How a trial that obeyed ends.
+#: How a trial ends that obeyed an order.
 _OBEYED: dict[Word, tuple[Outcome, Cause | None]] = {
     "prune": ("pruned", None),
     "cancel": ("failed", "cancelled"),
     "preempt": ("failed", "preempted"),
 }
-#: Nothing of these reaches user code: neither what opens the service nor where it is.
+#: None of these reaches user code: neither what opens the service nor where it is.
 SECRETS = tuple(
     f"TUNER_{name}{suffix}"
     for name in (
@@ -56,7 +56,7 @@ SECRETS = tuple(
 
 
 class _Output(io.RawIOBase):
-    """A file whose disk may be full: what does not fit is dropped, and no `print` fails for it."""
+    """A file on a disk that may be full: what does not fit is dropped, and no `print` fails."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -77,17 +77,17 @@ class _Output(io.RawIOBase):
 
 
 def run_trial(task: Task, channel: Channel) -> NoReturn:
-    """Run the trial in this process, send how it ended, and leave without any exit handler.
+    """Run the trial in this process, send how it ended, and exit without any exit handler.
 
-    Exit handlers of a forked process are its parent's, and TensorFlow's threads may hang them.
+    Exit handlers of a forked process are its parent's, and TensorFlow's threads may block them.
     """
     status = 0
     try:
         redirect_output(task.run)
         be_killed_first()
-        # A crash in C++ then leaves the Python lines that led to it in the log.
+        # The log then contains the Python stack of a crash in C++.
         faulthandler.enable(file=2)
-        # And so does a trial that hangs, even inside C, before it is killed.
+        # The same for a trial that hangs, even inside C, before it is killed.
         faulthandler.register(SHOW_STACK, file=2, all_threads=True)
         _leave_sigterm_to_the_worker()
         channel.send({"kind": "end", **execute(task, channel)})
@@ -121,16 +121,16 @@ def _run(task: Task, channel: Channel) -> dict[str, Any]:
         return _end_failed(session, exc.cause, str(exc))
     except (ObjectiveError, BackendError, ResultError) as exc:
         return _end_failed(session, "error", str(exc))
-    # User code may raise anything, SystemExit included: how it ends is a result of the trial.
+    # User code may raise anything, including SystemExit: how it ends is a result of the trial.
     except BaseException as exc:  # noqa: BLE001
         return _end_failed(session, classify(exc, roots), describe_error(exc, task.code_root))
     return _end_returned(session, result)
 
 
 def redirect_output(place: Place) -> None:
-    """Send standard output and error to the output file of the run in `place`.
+    """Redirect standard output and error to the output file of the run in `place`.
 
-    Python's own streams never fail on a full disk.
+    Python's own streams then never fail on a full disk.
     """
     try:
         with place.open() as folder:
@@ -148,9 +148,9 @@ def redirect_output(place: Place) -> None:
 
 
 def _leave_sigterm_to_the_worker() -> None:
-    """Do nothing at SIGTERM: a host that goes down sends it to all, and the worker decides then.
+    """Ignore SIGTERM: a host that shuts down sends it to all, and the worker decides then.
 
-    Processes that user code forks inherit the handler and must stay endable: there it is undone.
+    Processes that user code forks inherit the handler and must remain endable: there it is undone.
     """
     trial = os.getpid()
 
@@ -163,7 +163,7 @@ def _leave_sigterm_to_the_worker() -> None:
 
 
 def _call(task: Task, session: Session) -> Result | None:
-    """Return what the objective returned; None when a stop or NaN had decided the outcome."""
+    """Return what the objective returned; None if a stop or NaN has decided the outcome."""
     if task.devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(task.devices)
     prepare(task.choice, kind=task.kind, preimport=task.preimport and not task.command)
@@ -228,7 +228,7 @@ def _end_stopped(session: Session, stop: TrialStopped) -> dict[str, Any]:
 
 
 def _end_failed(session: Session, cause: Cause, error: str) -> dict[str, Any]:
-    # What breaks while a stopped trial cleans up, or after its numbers broke, is not why it ended.
+    # An error while a stopped trial cleans up, or after its numbers broke, is not why it ended.
     if session.obeyed is not None:
         return _end_obeyed(session.obeyed)
     if session.diverged is not None:
@@ -251,7 +251,7 @@ def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def main(fd: int, parent: int) -> NoReturn:
-    """Be the fresh process of one trial: `fd` is its channel, whose first message is the task."""
+    """Run as the fresh process of one trial; the first message on `fd` is the task."""
     die_with_parent(parent)
     channel = Channel(socket.socket(fileno=fd))
     messages: list[dict[str, Any]] = []

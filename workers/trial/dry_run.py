@@ -22,7 +22,7 @@ from workers.objective.task import Task
 from workers.records.files import OUTPUT
 from workers.trial.trial_process import TrialProcess, start_process, wait_for_end
 
-#: A trial that was told to stop after its first report has so long.
+#: Seconds that a trial gets when it is told to stop after its first report.
 GRACE_S = 2.0
 _OUTPUT_CHARS = 2000
 
@@ -31,7 +31,7 @@ def run_try(source: TextIO, target: TextIO) -> int:
     """Read `{"assignment", "code_root", "timeout_s"}`, write `{"ok", …}`; return 0, 1 if not ok.
 
     Raises:
-        SpecError: the input is no such document.
+        SpecError: the input is not such a document.
     """
     adopt_orphans()
     try:
@@ -53,13 +53,13 @@ def run_try(source: TextIO, target: TextIO) -> int:
 def try_trial(
     assignment: Assignment, *, code_root: Path | None, timeout_s: float
 ) -> dict[str, Any]:
-    """Run the objective in a process of its own until its first report or its end.
+    """Run the objective in a separate process until its first report or its end.
 
     Returns:
-        ok; step, value and metrics of the report, or of the result when nothing was reported;
-        error; seconds; reported; modules (files of the code that were imported, None where the
-        trial did not say); found (parameters of a hypermodel, as in `Found`); hiding (what its
-        modules hide, in sentences); output (its end, when it failed).
+        ok; step, value and metrics of the report, or of the result if nothing was reported; error;
+        seconds; reported; modules (imported files of the code, None if the trial did not say);
+        found (parameters of a hypermodel, as in `Found`); hiding (what its modules hide, in
+        sentences); output (its end, if it failed).
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tuner-try-", ignore_cleanup_errors=True) as folder:
@@ -108,7 +108,7 @@ def _first_message(
 
 
 def _modules(messages: list[dict[str, Any]]) -> list[str] | None:
-    """Return the files that the trial has imported, which the last message of its process says."""
+    """Return the files that the trial has imported, from the last message of its process."""
     return next((m["modules"] for m in reversed(messages) if m.get("kind") == "end"), None)
 
 

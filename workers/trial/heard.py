@@ -1,7 +1,7 @@
-"""What a trial's process tells its worker, made sure of.
+"""Validates what a trial's process tells its worker.
 
 User code shares that process and may write into its channel: whatever comes out of here has the
-form that the protocol asks for, and how much of it one message can hold.
+form that the protocol requires, and fits into messages.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CAUSES = typing.get_args(Cause)
 
 @dataclass(frozen=True, kw_only=True)
 class HeardPoint:
-    """A report, with all its metrics; those that are sent on may be fewer."""
+    """A report with all its metrics, of which fewer may be sent on."""
 
     step: int
     value: float
@@ -41,14 +41,14 @@ class HeardPoint:
     time: float
 
     def point(self) -> Point:
-        """Return what of it crosses the wire: finite metrics, as many as a message holds."""
+        """Return the part that is sent: finite metrics, as many as a message holds."""
         metrics = _fitting(self.metrics)
         return Point(step=self.step, value=encode_number(self.value), metrics=metrics)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeardEnd:
-    """How the trial says it has ended."""
+    """How the trial says that it ended."""
 
     outcome: Outcome
     cause: Cause | None = None
@@ -61,21 +61,21 @@ class HeardEnd:
         """Return how the end counts.
 
         A scheduler that ends a job (Slurm, systemd) sends SIGTERM to all its processes: a command,
-        or a rank, that dies of it says nothing of the trial's configuration.
+        or a rank, that dies of it says nothing about the trial's configuration.
 
         Args:
-            is_leaving: the worker was asked to leave meanwhile.
+            is_leaving: whether the worker was asked to leave meanwhile.
         """
         if is_leaving and self.outcome == "failed" and self.cause in ("error", "lost"):
             return dataclasses.replace(self, cause="preempted")
         return self
 
     def finish(self, token: str, **facts: Any) -> Finish:
-        """Return the finish that it means.
+        """Return the corresponding finish.
 
         Args:
             token: of the claim.
-            facts: what the worker knows of the attempt.
+            facts: what the worker knows about the attempt.
         """
         finish = Finish(
             token=token,
@@ -91,16 +91,16 @@ class HeardEnd:
 
 @dataclass(frozen=True, kw_only=True)
 class HeardFound:
-    """Parameters that a hypermodel has; each of them fits a message."""
+    """Parameters of a hypermodel; each of them fits into a message."""
 
     found: list[Found]
 
 
 def hear(message: dict[str, Any]) -> HeardPoint | HeardEnd | HeardFound:
-    """Return what a message of the trial's process says.
+    """Return the content of a message from the trial's process.
 
     Raises:
-        ChannelError: it is none of ours.
+        ChannelError: it is not valid.
     """
     kind = message.get("kind")
     try:

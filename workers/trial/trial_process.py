@@ -1,4 +1,4 @@
-"""The process of a trial as its worker sees it: start, words, messages, death."""
+"""The process of a trial as its worker sees it: start, orders, messages, exit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrialProcess:
-    """A started process; made by `start_process`. Mutable: it lives, then it has an exit status.
+    """A started process; made by `start_process`. Mutable: it runs, then it has an exit status.
 
     Args:
         pid: leader of a session and process group of its own.
@@ -40,7 +40,7 @@ class TrialProcess:
     def __init__(self, pid: int, channel: Channel) -> None:
         self.pid = pid
         self.channel = channel
-        #: Exit status or minus the signal; None while it is not reaped.
+        #: Exit status or minus the signal; None until it is reaped.
         self.status: int | None = None
         self.was_killed = False
         self.was_asked_where = False
@@ -51,17 +51,17 @@ class TrialProcess:
         self._poll.register(self._pidfd, select.POLLIN)
 
     def wait(self, timeout_s: float, *others: int) -> None:
-        """Wait for a message, the death of the process, or news on one of the `others`."""
+        """Wait for a message, the exit of the process, or news on one of the `others`."""
         for fd in others:
             self._poll.register(fd, select.POLLIN)
         self._poll.poll(max(0.0, timeout_s) * 1000)
         if self.channel.closed:
-            # Closed and alive (user code closed everything): only the death is still of interest.
+            # Closed but alive (user code closed everything): only the exit is still of interest.
             with contextlib.suppress(KeyError):
                 self._poll.unregister(self.channel.fileno())
 
     def messages(self) -> list[dict[str, Any]]:
-        """Return what has arrived, without waiting; a process that sends nonsense is killed."""
+        """Return new messages, without waiting; a process that sends invalid data is killed."""
         try:
             return self.channel.receive()
         except ChannelError as exc:
@@ -70,18 +70,18 @@ class TrialProcess:
             return []
 
     def tell(self, word: Word, step: int) -> None:
-        """Pass a word on, as the answer to the report of `step`."""
+        """Forward an order, as the answer to the report of `step`."""
         self.channel.send_now({"word": word, "step": step})
 
     def has_ended(self) -> bool:
-        """Return whether the process is dead; it is reaped then, and what it left is killed."""
+        """Return whether the process is dead; if so, reap it and kill what it left."""
         if self.status is not None:
             return True
         reap_orphans({self.pid})
         info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if info is None:
             return False
-        # Not reaped yet, so the number of the group cannot have been given to somebody else.
+        # Not reaped yet, so the number of the group cannot belong to another one.
         kill_group(self.pid)
         _, status = os.waitpid(self.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)
@@ -96,7 +96,7 @@ class TrialProcess:
             os.kill(self.pid, signal.SIGKILL)
 
     def show_stack(self) -> None:
-        """Have the process write into its output where it stands, if it can still take a signal."""
+        """Make the process print its stack to its output, if it can still handle a signal."""
         if self.status is None:
             self.was_asked_where = True
             os.kill(self.pid, SHOW_STACK)
@@ -107,7 +107,7 @@ class TrialProcess:
         return killed and oom_kills() > self._oom_kills
 
     def close(self) -> None:
-        """Kill what is left, and give the descriptors back."""
+        """Kill what is left, and close the descriptors."""
         while not self.has_ended():
             self.kill()
             self.wait(1.0)
@@ -119,11 +119,10 @@ def start_process(task: Task, *, fork: bool, forget: Callable[[], None]) -> Tria
     """Start the process of a trial.
 
     Args:
-        task: what it runs.
-        fork: whether to fork this process, which must have one thread and no TensorFlow operation
-        behind it;
-            otherwise a fresh interpreter is started.
-        forget: called in a forked process, to drop the secrets that it inherits in memory.
+        task: what to run.
+        fork: whether to fork this process, which must have one thread and must not have run a
+            TensorFlow operation; otherwise a fresh interpreter is started.
+        forget: called in a forked process, to erase the secrets that it inherits in memory.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -136,7 +135,7 @@ def start_process(task: Task, *, fork: bool, forget: Callable[[], None]) -> Tria
 
 
 def python_command() -> list[str]:
-    """Return how to start a module in an interpreter that seeks modules where this one does."""
+    """Return how to start a module in an interpreter with the same module path as this one."""
     return [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m"]
 
 
@@ -168,11 +167,11 @@ def _fork(task: Task, theirs: socket.socket, forget: Callable[[], None]) -> int:
         for key in SECRETS:
             os.environ.pop(key, None)
         forget()
-        # A trial is the user's: it may be looked into, and has nothing to hide any more.
+        # A trial belongs to the user: it may be inspected, and has nothing to hide any more.
         set_readable(readable=True)
         run_trial(task, Channel(theirs))
     finally:
-        # Whatever happened, this copy of the worker must never return into the worker's loop.
+        # Whatever happens, this copy of the worker must never return into the worker's loop.
         os._exit(70)
 
 
@@ -185,8 +184,8 @@ def _reset_signals() -> None:
 def _cut_off(keep: int) -> None:
     """Replace every inherited socket and pipe by the null device.
 
-    The server and Redis must see a dead worker's connections end, and no number may be given to a
-    new file while an old object, when it is collected, still closes it.
+    The server and Redis must see a dead worker's connections end, and no descriptor may be reused
+    for a new file while an old object would still close it when collected.
     """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     os.dup2(null, 0)
