@@ -16,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 import tuner.history.importers
 from tests.support.toy_packages import installed, write_package
 from tuner.errors import SpecError
-from tuner.history.importers import file_study
-from tuner.history.importers.file_study import FileStudy
+from tuner.history.importers.plugins import study as plugin_study
+from tuner.history.importers.plugins.study import PluginStudy
 from tuner.history.store.imported import Facts, ImportedRun, Options
 from tuner.history.store.records import HistoricTrial, Rejection
 from tuner.registry import IMPORTERS, KINDS
@@ -123,8 +123,8 @@ def test_another_release_of_the_package_reads_the_file_again(
         assert not here.import_history(path).is_unchanged
 
 
-def study(*items: Any) -> FileStudy:
-    return FileStudy("toys", "the importer 'toys' of toy 1", "/toys", "stamp", iter(items))
+def study(*items: Any) -> PluginStudy:
+    return PluginStudy("toys", "the importer 'toys' of toy 1", "/toys", "stamp", iter(items))
 
 
 def trial(key: Any = "1", **changes: Any) -> HistoricTrial:
@@ -132,7 +132,7 @@ def trial(key: Any = "1", **changes: Any) -> HistoricTrial:
     return HistoricTrial(key=key, **facts)
 
 
-def read(found: FileStudy) -> tuple[list[ImportedRun], list[str]]:
+def read(found: PluginStudy) -> tuple[list[ImportedRun], list[str]]:
     items = list(found.read((), Options()))
     runs = [item for item in items if isinstance(item, ImportedRun)]
     return runs, [item.reason for item in items if isinstance(item, Rejection)]
@@ -177,19 +177,19 @@ def test_an_importer_that_breaks_off_keeps_what_it_gave() -> None:
         yield trial()
         raise OSError("the disk\nis gone")
 
-    runs, refused = read(FileStudy("toys", "it", "/t", "s", items()))
+    runs, refused = read(PluginStudy("toys", "it", "/t", "s", items()))
 
     assert len(runs) == 1
     assert refused == ["it failed after 1 runs: OSError: the disk is gone"]
 
 
 def test_an_importer_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_study, "MAX_RUNS", 20)
+    monkeypatch.setattr(plugin_study, "MAX_RUNS", 20)
     endless = (trial(str(number)) for number in iter(int, 1))
     counted = (trial(f"{number}") for number in range(10**9))
 
-    assert len(read(FileStudy("toys", "it", "/t", "s", counted))[0]) == 20
-    runs, refused = read(FileStudy("toys", "it", "/t", "s", endless))
+    assert len(read(PluginStudy("toys", "it", "/t", "s", counted))[0]) == 20
+    runs, refused = read(PluginStudy("toys", "it", "/t", "s", endless))
     assert (len(runs), len(refused)) == (1, 20)
 
 

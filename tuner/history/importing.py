@@ -21,6 +21,7 @@ from tuner.history.importers.targets import ImportTarget, locate, open_target
 from tuner.history.store.cleaning import MAX_RUNS
 from tuner.history.store.imported import Facts, ImportedRun, Ingest, Options
 from tuner.history.store.records import Rejection
+from tuner.registry import IMPORTERS
 
 #: Rises when the importers read the same files differently, so that they are read again.
 _VERSION = 4
@@ -105,7 +106,8 @@ class Importer:
                 reason = str(exc).removeprefix(f"{study.locator}: ")
                 refusals(Rejection(path=study.locator, reason=reason))
         if not report.found and not refusals.count:
-            what = "no trials" if studies else "no runs of a known kind"
+            problems = "".join(f"; {problem}" for problem in IMPORTERS.problems())
+            what = "no trials" if studies else f"no runs of a known kind{problems}"
             refusals(Rejection(path=target.locator, reason=f"holds {what}"))
         self._note(report, options, stamp, refusals)
         return report

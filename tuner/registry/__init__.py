@@ -16,6 +16,8 @@ from tuner.registry.extension import Option as Option
 from tuner.registry.extension import Trait as Trait
 from tuner.registry.importers import IMPORTERS as IMPORTERS
 from tuner.registry.importers import KINDS as KINDS
+from tuner.registry.importers import HistoryImporter as HistoryImporter
+from tuner.registry.importers import folder_importers as folder_importers
 from tuner.registry.importers import is_kind as is_kind
 from tuner.registry.pruners import PRUNERS as PRUNERS
 from tuner.registry.readers import READERS as READERS

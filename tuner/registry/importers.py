@@ -1,16 +1,38 @@
-"""Kinds of history, and the files that are recognized by their content.
+"""Kinds of history, and the files and folders that are recognized by their content.
 
 To add a kind of file: its module, and its line in `IMPORTERS`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 from tuner.registry.extension import Extension
 from tuner.registry.plugins import NAME
 from tuner.registry.registry import Registry
 
+
+def _reads_no_file(file: object) -> None:
+    del file
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryImporter(Extension):
+    """An importer that reads folders as well; for files alone an `Extension` is enough.
+
+    Args:
+        make: takes a `FoundFile`; by default it reads no files.
+        folder: takes a `FoundFolder`; None: it reads no folders.
+    """
+
+    make: Callable[..., Any] | str = _reads_no_file
+    folder: Callable[..., Any] | None = None
+
+
 #: Each takes a `FoundFile` and returns None if it is of another kind, else its content: see
-#: `tuner.history.importers.files`. Importers from packages are tried before these, which guess.
+#: `tuner.history.importers.plugins`. Importers from packages are tried before these, which guess.
 IMPORTERS = Registry(
     noun="importer",
     group="tuner.importers",
@@ -34,6 +56,13 @@ KINDS = (
     "wandb",
     "neptune",
 )
+
+
+def folder_importers() -> dict[str, Callable[..., Any]]:
+    """Return the functions that read folders, by the names of their importers."""
+    usable = IMPORTERS.usable().items()
+    importers = {name: one for name, one in usable if isinstance(one, HistoryImporter)}
+    return {name: one.folder for name, one in importers.items() if one.folder is not None}
 
 
 def is_kind(kind: str) -> bool:

@@ -8,6 +8,9 @@ Nothing here is a stand-in: the service is the real one, on a database of its ow
 from tuner.testing.contracts import PrunerContract as PrunerContract
 from tuner.testing.contracts import SamplerContract as SamplerContract
 from tuner.testing.exporter_contract import ExporterContract as ExporterContract
+from tuner.testing.folder_importer_contract import (
+    FolderImporterContract as FolderImporterContract,
+)
 from tuner.testing.importer_contract import ImporterContract as ImporterContract
 from tuner.testing.reader_contract import ReaderContract as ReaderContract
 from tuner.testing.service import HeldAttempt as HeldAttempt

@@ -27,7 +27,7 @@ class ImporterContract:
 
     def test_a_file_is_imported_whole(self) -> None:
         """Every run is imported with parameters and a metric, and nothing is rejected."""
-        with _files() as (here, folder):
+        with files() as (here, folder):
             report = here.import_history(self.write(folder))
             (study,) = here.history.history()
             loaded = here.history.history_runs(study["key"])
@@ -39,7 +39,7 @@ class ImporterContract:
 
     def test_the_same_file_again_changes_nothing(self) -> None:
         """A second import finds that everything exists."""
-        with _files() as (here, folder):
+        with files() as (here, folder):
             path = self.write(folder)
             before = here.import_history(path)
             again = here.import_history(path)
@@ -58,7 +58,7 @@ class ImporterContract:
             "list.json": b"[]",
             "data.bin": bytes(range(256)),
         }
-        with _files() as (here, folder):
+        with files() as (here, folder):
             for name, content in others.items():
                 path = folder / name
                 path.write_bytes(content)
@@ -71,7 +71,7 @@ class ImporterContract:
 
     def test_a_file_that_was_cut_off_breaks_nothing(self) -> None:
         """What is left of it is imported or rejected with a reason."""
-        with _files() as (here, folder):
+        with files() as (here, folder):
             path = self.write(folder)
             content = path.read_bytes()
             for part in range(1, 8):
@@ -82,7 +82,7 @@ class ImporterContract:
 
 
 @contextmanager
-def _files() -> Iterator[tuple[LocalService, Path]]:
+def files() -> Iterator[tuple[LocalService, Path]]:
     """Provide a service, and a folder for files."""
     with tempfile.TemporaryDirectory(prefix="tuner-files-") as folder, service() as here:
         yield here, Path(folder)

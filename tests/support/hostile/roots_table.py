@@ -76,6 +76,7 @@ OTHERS = {
     "tuner/storage/revisions.py": "migrations",
     "tuner/surrogate/search/searching.py": "no file: a task of the model",
     "tuner/testing/contracts.py": "a temporary folder of a test",
+    "tuner/testing/folder_importer_contract.py": "the folders that an importer is tried with",
     "tuner/testing/importer_contract.py": "the files that an importer is tried with",
     "tuner/testing/reader_contract.py": "the files that a reader is tried with",
     "tuner/testing/service.py": "a temporary folder of a test",

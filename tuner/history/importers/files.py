@@ -1,29 +1,23 @@
 """Recognizes a file by its beginning; packages may add further kinds.
 
 An importer in `tuner.registry.IMPORTERS` is a function that takes a `FoundFile` and returns None if
-the file is not of its kind, else an iterable of:
-
-* a `HistoricTrial`: a run, with a key that no other run of the file has;
-* a `Rejection`: a run that cannot be used, and why;
-* `Facts`, of which only the goals of metrics and the notes are used.
-
+the file is not of its kind, else its content; `tuner.history.importers.plugins` says in what form.
 (Tuner's own importers may return a `FoundStudy` instead.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.errors import SpecError
-from tuner.history.importers.file_study import FileStudy, Item
 from tuner.history.importers.listing import Refuse
+from tuner.history.importers.plugins.asking import ask, title_of
+from tuner.history.importers.plugins.study import Item, PluginStudy
 from tuner.history.importers.source import FoundStudy
 from tuner.history.importers.trackers.wandb_export import WandbExport, read_records
 from tuner.history.importers.trackers.wandb_export import is_run as is_wandb_run
-from tuner.history.store.cleaning import clean_text
-from tuner.history.store.records import Rejection
 from tuner.registry import IMPORTERS
 
 #: Maximum number of objects of a JSON file in which to look for a run.
@@ -88,24 +82,15 @@ def recognise(file: FoundFile, refuse: Refuse) -> Reading:
 
 def _ask(name: str, file: FoundFile, refuse: Refuse) -> list[FoundStudy]:
     """Return the study that an importer finds in a file, or none if it is not of its kind."""
-    make: Callable[[FoundFile], FoundStudy | Iterable[Item] | None] = IMPORTERS.make(name)
-    package = IMPORTERS.package_of(name)
-    title = f"the importer {name!r} of {package or 'Tuner'}"
-    try:
-        found = make(file)
-        if found is None:
-            return []
-        if package is None and not isinstance(found, Iterable):
+    path = str(file.path)
+    if name in IMPORTERS.built_in:
+        found: FoundStudy | Iterable[Item] | None = IMPORTERS.make(name)(file)
+        if found is not None and not isinstance(found, Iterable):
             return [found]
-        items: Iterator[Item] = iter(found)  # type: ignore[arg-type]
-    # A plugin's error must not keep other importers from the file.
-    except Exception as exc:
-        if package is None:
-            raise
-        reason = clean_text(f"{title} failed: {type(exc).__name__}: {exc}", 300)
-        refuse(Rejection(path=str(file.path), reason=reason))
-        return []
-    return [FileStudy(name, title, str(file.path), file.stamp, items)]
+        items = None if found is None else iter(found)
+    else:
+        items = ask(name, IMPORTERS.make(name), file, path, refuse)
+    return [] if items is None else [PluginStudy(name, title_of(name), path, file.stamp, items)]
 
 
 def _unknown_kind(path: Path, added: list[str]) -> SpecError:

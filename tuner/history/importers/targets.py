@@ -17,6 +17,7 @@ from tuner.history.importers.folders import ScannedFolder, files_stamp, parent_o
 from tuner.history.importers.kerastuner.projects import KerasTunerStudy
 from tuner.history.importers.listing import Refuse
 from tuner.history.importers.log_root import LogRootStudy, is_run
+from tuner.history.importers.plugins.claims import Claims
 from tuner.history.importers.scan import is_own, scan
 from tuner.history.importers.source import FoundStudy
 from tuner.history.importers.tensorboard.folders import find_studies
@@ -216,12 +217,23 @@ def _stored(database: SqlDatabase) -> Sequence[OptunaStudy | MlflowExperiment]:
 
 
 def _open_folder(path: str, refuse: Refuse, log_root: Path | None) -> ImportTarget:
-    found = scan(path, refuse, own=is_own(path, log_root))
-    folders = [folder for folder in found if folder.json_files or folder.event_files]
+    claims = Claims(path, refuse)
+    folders = [
+        folder
+        for folder in scan(path, refuse, own=is_own(path, log_root))
+        if not claims.take(folder) and (folder.json_files or folder.event_files)
+    ]
     stamp = stamp_of(
-        [*((files_stamp([folder]), folder.path) for folder in folders), *inner_stamps(folders)]
+        [
+            *((files_stamp([folder]), folder.path) for folder in folders),
+            *inner_stamps(folders),
+            *claims.stamps,
+        ]
     )
-    return ImportTarget(locator=path, stamp=stamp, studies=lambda told: _sort(folders, told))
+
+    return ImportTarget(
+        locator=path, stamp=stamp, studies=lambda told: [*claims.studies, *_sort(folders, told)]
+    )
 
 
 def _sort(folders: list[ScannedFolder], refuse: Refuse) -> list[FoundStudy]:

@@ -1,4 +1,4 @@
-"""The runs of one file as a plugin's importer returns them, checked and bounded."""
+"""The runs of one file or folder as a plugin's importer returns them, checked and bounded."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _MAX_NOTES = 20
 _MAX_CAUSE = 16
 
 
-class FileStudy:
-    """A file; always imported as a whole.
+class PluginStudy:
+    """A file or a folder; always imported as a whole.
 
     Args:
         title: the importer's name in messages.
-        path: absolute path of the file.
+        path: absolute path of the file or folder.
         items: its content, read once.
     """
 
@@ -100,7 +100,7 @@ class FileStudy:
                 return
             # A plugin's error ends its own import, and nothing else.
             except Exception as exc:  # noqa: BLE001
-                what = f"{self._title} failed after {count} runs: {type(exc).__name__}: {exc}"
+                what = f"{self._title} failed after {count} runs: {said_of(exc)}"
                 yield self._rejection(clean_text(what, 300))
                 return
             count += isinstance(item, HistoricTrial)
@@ -156,3 +156,10 @@ class FileStudy:
 
     def _rejection(self, reason: str) -> Rejection:
         return Rejection(path=self.locator, reason=reason)
+
+
+def said_of(exc: Exception) -> str:
+    """Return the message of an exception; for a file that cannot be read, which one and why."""
+    if isinstance(exc, OSError) and exc.filename and exc.strerror:
+        return f"{exc.filename}: {exc.strerror}"
+    return f"{type(exc).__name__}: {exc}"
