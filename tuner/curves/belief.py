@@ -97,8 +97,7 @@ def bins_of(better: Floats, of: Floats | Numbers) -> Floats:
     from scipy.special import betainc
 
     below = betainc(better[:, None] + 1.0, of[:, None] - better[:, None] + 1.0, EDGES[None, :])
-    bins: Floats = np.diff(below, axis=1)
-    return bins
+    return np.diff(below, axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)

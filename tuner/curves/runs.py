@@ -137,5 +137,4 @@ def ranks(values: Floats) -> Floats:
     order = np.sort(values)
     below = np.searchsorted(order, values, side="left")
     upto = np.searchsorted(order, values, side="right")
-    quantiles: Floats = (below + upto) / (2.0 * len(values))
-    return quantiles
+    return (below + upto) / (2.0 * len(values))

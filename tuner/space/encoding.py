@@ -179,8 +179,7 @@ class Encoding:
         if parameter.kind == "fixed":
             is_it = find(parameter.at(0), (value,)) is not None
             return self._active(parameter, x) if is_it else np.zeros(len(x), dtype=bool)
-        same: Flags = np.abs(x[:, self._index[name]] - self.unit(name, value)) < _SAME
-        return same
+        return np.abs(x[:, self._index[name]] - self.unit(name, value)) < _SAME
 
     def _active(self, parameter: Parameter, x: Floats) -> Flags:
         """Return in which canonical points a parameter is active."""

@@ -124,5 +124,4 @@ def _foresees(warm: TransferModel, z: Floats) -> bool:
 def _log_density(model: Model, z: Floats) -> Floats:
     """Return the log density of each observation, predicted from the others, shape (n,)."""
     mean, variance = model.loo()
-    density: Floats = -0.5 * (np.log(2.0 * np.pi * variance) + (z - mean) ** 2 / variance)
-    return density
+    return -0.5 * (np.log(2.0 * np.pi * variance) + (z - mean) ** 2 / variance)

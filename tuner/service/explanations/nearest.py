@@ -98,8 +98,7 @@ def _distances(columns: Columns, here: Floats, there: Floats) -> Floats:
     is_near = np.where(is_known, apart <= NEAR, True).all(axis=1)
     is_near &= counts >= max(_KNOWN * float((~np.isnan(here)).sum()), 1.0)
     squares = np.where(is_known, apart**2, 0.0).sum(axis=1) / np.maximum(counts, 1)
-    distances: Floats = np.where(is_near, np.sqrt(squares), np.inf)
-    return distances
+    return np.where(is_near, np.sqrt(squares), np.inf)
 
 
 def _document(storage: Storage, spec: StudySpec, near: _Near) -> NearTrial:

@@ -127,8 +127,7 @@ class _Functions:
         return found
 
     def _prior(self, x: Floats) -> Floats:
-        prior: Floats = self._features(x) @ self.weights
-        return prior
+        return self._features(x) @ self.weights
 
     def _features(self, x: Floats) -> Floats:
         phases = x @ self.frequencies
@@ -199,8 +198,7 @@ class _Shadows:
             variance -= row**2
             inverse[:, k, :k] = -np.einsum("sk,skl->sl", low, known) / pivot
             inverse[:, k, k] = 1.0 / pivot[:, 0]
-        best: Floats = np.minimum.accumulate(values, axis=1)
-        return best
+        return np.minimum.accumulate(values, axis=1)
 
     def _choose(self, seen: _Seen, mean: Floats, variance: Floats) -> Floats:
         """Return the point with the largest expected improvement for each shadow, (s, d)."""
@@ -248,8 +246,7 @@ class _Shadows:
         squares = -2.0 * left @ right.transpose(0, 2, 1)
         squares += np.einsum("sap,sap->sa", left, left)[:, :, None]
         squares += np.einsum("sbp,sbp->sb", right, right)[:, None, :]
-        found: Floats = self._model.hyper.scale * kernel.matern(np.maximum(squares, 0.0)) + OFFSET
-        return found
+        return self._model.hyper.scale * kernel.matern(np.maximum(squares, 0.0)) + OFFSET
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,8 +262,7 @@ class _Seen:
 
 def _worth(mean: Floats, variance: Floats, lowest: Floats) -> Floats:
     deviation = np.sqrt(np.maximum(variance, _TINY))
-    worth: Floats = log_improvement((lowest - mean) / deviation) + np.log(deviation)
-    return worth
+    return log_improvement((lowest - mean) / deviation) + np.log(deviation)
 
 
 def _scaled(model: GaussianProcess, x: Floats) -> Floats:

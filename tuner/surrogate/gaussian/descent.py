@@ -106,5 +106,4 @@ def _bent(bend: Floats, step: Floats, change: Floats) -> Floats:
     cross = np.outer(bent, step)
     cross += cross.T
     weight = 1.0 + float(change @ bent) / product
-    updated: Floats = bend + (weight * np.outer(step, step) - cross) / product
-    return updated
+    return bend + (weight * np.outer(step, step) - cross) / product

@@ -42,8 +42,7 @@ class Expansion:
 
     def __call__(self, x: Floats) -> Floats:
         """Return the functions at points (m, d), shape (m, k)."""
-        values: Floats = kernel.matern_between(self._place(x), self._scaled) @ self.weights
-        return values
+        return kernel.matern_between(self._place(x), self._scaled) @ self.weights
 
     def with_pull(self, x: Floats) -> tuple[Floats, Pull]:
         """Return the functions at points, and a function for derivatives of sums of them.

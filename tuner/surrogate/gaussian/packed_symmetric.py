@@ -112,8 +112,7 @@ class Layout:
         inverse, _ = lapack.dpftri(n, factor, uplo="L", overwrite_a=True)
         parts = self.full(inverse) @ self.full(slopes)
         across = parts.transpose(0, 2, 1).reshape(len(slopes), -1)
-        told: Floats = 0.5 * (parts.reshape(len(slopes), -1) @ across.T)
-        return told
+        return 0.5 * (parts.reshape(len(slopes), -1) @ across.T)
 
 
 @functools.lru_cache(maxsize=_KEPT)

@@ -158,8 +158,7 @@ def _proposed(columns: Columns, screened: Screened) -> tuple[Floats, Floats]:
 def _inside(columns: Columns, x: Floats) -> Floats:
     """Return the points inside the space; NaN counts as inside."""
     top = np.where(columns.is_choice, np.array(columns.sizes) - 1.0, 1.0)
-    inside: Floats = x[(np.isnan(x) | ((x >= 0.0) & (x <= top))).all(axis=1)]
-    return inside
+    return x[(np.isnan(x) | ((x >= 0.0) & (x <= top))).all(axis=1)]
 
 
 def _means(

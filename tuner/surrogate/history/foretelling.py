@@ -109,5 +109,4 @@ def _ranks(values: Floats) -> Floats:
     """Return the ranks of values, with equal ones sharing theirs, in the same shape."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
-    ranks: Floats = (ends - 0.5 * (counts + 1))[inverse]
-    return ranks
+    return (ends - 0.5 * (counts + 1))[inverse]

@@ -97,5 +97,4 @@ def _rows(source: Source) -> list[bytes]:
     table[:, :-2] = np.round(table[:, :-2], _DECIMALS)
     # A copy that was stored with 32 bits somewhere still counts as a copy.
     rows = np.ascontiguousarray(table.astype(np.float32) + np.float32(0.0))
-    keys: list[bytes] = rows.view(f"V{rows.shape[1] * rows.itemsize}").reshape(-1).tolist()
-    return keys
+    return rows.view(f"V{rows.shape[1] * rows.itemsize}").reshape(-1).tolist()

@@ -112,8 +112,7 @@ class LengthPosterior:
         With many observations, the information of some is scaled up; shape (4 + d, 4 + d).
         """
         more = max(len(self._data.z) / _MANY, 1.0)
-        curvature: Floats = more * self.part.information(theta) + self._prior.precision
-        return curvature
+        return more * self.part.information(theta) + self._prior.precision
 
     def information(self, theta: Floats) -> Floats:
         """Return Fisher's information of theta, shape (4 + d, 4 + d)."""
@@ -128,8 +127,7 @@ class LengthPosterior:
         changes[4:] *= (-sizes.residual * sizes.lengths)[:, None]
         # The changes are derivatives by the squares of the sizes: those by theta are twice as
         # large.
-        told: Floats = 4.0 * self._layout.information(covariance, changes)
-        return told
+        return 4.0 * self._layout.information(covariance, changes)
 
     def _parts(self, sizes: Sizes) -> tuple[Floats, Floats]:
         """Return the halves of m's part, P's and the residual's, (3, m), and Matern's slope."""
