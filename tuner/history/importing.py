@@ -35,11 +35,9 @@ class Progress(Protocol):
 
     def found(self, runs: int) -> None:
         """Called with a number of further runs that have to be read."""
-        ...
 
     def read(self, runs: int) -> None:
         """Called with a number of further runs that were read."""
-        ...
 
 
 class Importer:

@@ -25,7 +25,6 @@ class Model(Protocol):
         Returns:
             Two arrays of shape (m,); the deviations are above 0.
         """
-        ...
 
     def condition(self, x: Floats, z: Floats) -> Model:
         """Return the model conditioned on the objective at more points; same hyperparameters.
@@ -34,12 +33,10 @@ class Model(Protocol):
             x: points, shape (k, d).
             z: the objective there without noise, shape (k,).
         """
-        ...
 
     @property
     def scatter(self) -> float:
         """Variance of a trial's value around the objective: the noise."""
-        ...
 
     def loo(self) -> tuple[Floats, Floats]:
         """Return mean and variance of each observation, predicted from the others.
@@ -47,7 +44,6 @@ class Model(Protocol):
         The variance includes the noise. Both arrays have shape (n,), in the order of the
         observations. Source: Rasmussen & Williams (2006), eq. 5.12.
         """
-        ...
 
 
 @runtime_checkable
@@ -63,7 +59,6 @@ class Smooth(Protocol):
         Returns:
             Arrays of shape (m,), (m,), (m, d) and (m, d); 0 for choices and inactive entries.
         """
-        ...
 
 
 def slopes(model: Model, x: Floats, moving: Floats) -> tuple[Floats, Floats, Floats, Floats]:

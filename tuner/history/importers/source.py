@@ -30,29 +30,24 @@ class FoundStudy(Protocol):
     @property
     def kind(self) -> ImportKind:
         """What wrote it."""
-        ...
 
     @property
     def locator(self) -> str:
         """Its location in the form that is shown: absolute, without a password."""
-        ...
 
     @property
     def whole(self) -> bool:
         """Whether a new import replaces all previous runs, not only those that occur again."""
-        ...
 
     @property
     def gone(self) -> Collection[str]:
         """Keys that earlier imports may have used for what is not a run of its own."""
-        ...
 
     def stamps(self) -> Mapping[str, str]:
         """Return the stamp of every run by its key; empty if that requires reading them.
 
         If several runs have the same stamp, their keys are one of these, `#` and a number.
         """
-        ...
 
     def read(self, keys: Iterable[str], options: Options) -> Iterator[ImportedRun | Rejection]:
         """Read the runs with these keys, or all if there are no stamps.
@@ -60,11 +55,9 @@ class FoundStudy(Protocol):
         Raises:
             OSError: it can no longer be read at all.
         """
-        ...
 
     def facts(self, options: Options) -> Facts:
         """Return what is known about the study; called after its runs were read."""
-        ...
 
 
 #: Suffix of a stamp: this release reads the same files differently than earlier ones.

@@ -159,19 +159,15 @@ class Ingest(Protocol):
 
     def history_imports(self) -> list[HistoryImport]:
         """Return every import with its stamp."""
-        ...
 
     def history_runs(self, key: str) -> dict[str, str]:
         """Return the stamp of every run of an imported study by its key; empty if there is none."""
-        ...
 
     def history_begin(self, key: str, kind: str, locator: str) -> ImportBegun:
         """Begin an import into the study `key`, existing or new."""
-        ...
 
     def history_put(self, number: int, runs: Sequence[JsonObject]) -> RunsTaken:
         """Add runs (`ImportedRun.to_document`) to an import; idempotent."""
-        ...
 
     def history_finish(self, number: int, document: JsonObject) -> ImportDone:
         """Put an import in place, atomically.
@@ -181,4 +177,3 @@ class Ingest(Protocol):
                 `replace` drops earlier runs that did not occur again; `gone` names further ones to
                 drop, and may be left out.
         """
-        ...

@@ -36,11 +36,9 @@ class Slope(Protocol):
 
     def __call__(self, place: Floats, /) -> tuple[float, Floats]:
         """Return the value at a place (p,), and the gradient there, shape (p,)."""
-        ...
 
     def curvature(self, place: Floats, /) -> Floats:
         """Return an approximation of the second derivatives, positive definite, shape (p, p)."""
-        ...
 
 
 def descend(slope: Slope, place: Floats, *, steps: int, tolerance: float) -> tuple[float, Floats]:

@@ -36,11 +36,9 @@ class Acquisition(Protocol):
 
     def value(self, x: Floats) -> Floats:
         """Return the values of points (m, d), shape (m,)."""
-        ...
 
     def slope(self, x: Floats, moving: Floats) -> tuple[Floats, Floats]:
         """Return values (m,) and derivatives (m, d), 0 where `moving` (m, d) is 0."""
-        ...
 
 
 def log_improvement(u: Floats) -> Floats:

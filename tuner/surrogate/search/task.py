@@ -22,19 +22,15 @@ class Grounds(Protocol):
 
     def canonical(self, x: Floats) -> Floats:
         """Return points with grid entries snapped and conditions applied."""
-        ...
 
     def allowed(self, x: Floats) -> Flags:
         """Return which canonical points contain no forbidden combination."""
-        ...
 
     def sample(self, n: int, seed: int) -> Floats:
         """Return points that fill the space."""
-        ...
 
     def values(self, column: int) -> Floats:
         """Return the possible entries of a grid or a choice."""
-        ...
 
 
 class Taken:
