@@ -19,12 +19,12 @@ def front(connection: sa.Connection, study_id: int, goals: Sequence[str]) -> lis
 def pareto_front(values: Sequence[Sequence[float]], goals: Sequence[str]) -> list[int]:
     """Return the indices of the points that no other point dominates, in the given order.
 
-    A point dominates another when it is at least as good in every metric and better in one; of
-    equal points all stay.
+    A point dominates another if it is at least as good in every metric and better in one. Equal
+    points all stay.
 
     Args:
-        values: one sequence of finite numbers per point, one number per metric.
-        goals: "maximize" or "minimize" per metric.
+        values: one sequence of finite numbers for each point, one number for each metric.
+        goals: "maximize" or "minimize" for each metric.
     """
     signs = [1.0 if goal == "minimize" else -1.0 for goal in goals]
     points = [tuple(s * v for s, v in zip(signs, point, strict=True)) for point in values]

@@ -90,21 +90,21 @@ def _edges(sample: Sample, main: Weighed) -> list[WidenedEdge]:
     ]
 
 
-#: Bounds are given with so many digits.
+#: Number of digits to which bounds are rounded.
 _DIGITS = 2
 _MOST_FLOAT = 1e300
 _TINY = 1e-12
 
 
 def next_range(parameter: Parameter, value: Any) -> NextRange | None:
-    """Return the range of the same width around a value at an end of the present one.
+    """Return a range of the same width around a value at a bound of the current one.
 
     Args:
-        parameter: a number, or an ordinal.
+        parameter: a number or an ordinal.
 
     Returns:
-        `low`, `high` and `log`; None for an ordinal: what lies beyond its list only its owner
-        knows.
+        `low`, `high` and `log`; None for an ordinal: only its author knows what lies beyond its
+        list.
     """
     if parameter.kind not in ("float", "int") or not isinstance(value, int | float):
         return None
@@ -115,7 +115,7 @@ def next_range(parameter: Parameter, value: Any) -> NextRange | None:
     else:
         half = (high - low) / 2
         ends = (_apart(value, half), _apart(value, -half))
-        # Below 0 most numbers mean nothing; a range that went there before knows better.
+        # Below 0 most numbers are meaningless, unless the range already included negative ones.
         ends = (max(ends[0], 0.0) if low >= 0 else ends[0], ends[1])
     if parameter.kind == "int":
         least = 1 if low >= 1 else -MAX_INT
@@ -127,7 +127,7 @@ def next_range(parameter: Parameter, value: Any) -> NextRange | None:
 
 
 def _apart(value: float, by: float) -> float:
-    """Return the difference; what a subtraction leaves of nothing is nothing."""
+    """Return the difference; a rounding error of the subtraction becomes 0."""
     apart = value - by
     return apart if abs(apart) > _TINY * abs(by) else 0.0
 
