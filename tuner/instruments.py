@@ -89,7 +89,6 @@ class Instruments:
 
         Args:
             seconds: from the request for a trial until it was stored.
-            sampler: the study's sampler.
             used: what actually chose: the sampler, a fallback, or `retry`.
             preparation: how the prefetch went; None if the sampler did not choose.
         """

@@ -51,7 +51,6 @@ class Listener(SimpleWorker):
     """An RQ worker that waits for wake-ups in this process, without a thread.
 
     Args:
-        url: URL of Redis.
         device: the kind of device whose queue to listen on.
         devices: number of devices of that kind that this worker owns.
         name: name of this process among RQ's workers.

@@ -68,7 +68,6 @@ def board_rights(log_root: Path, view: Path, home: Path, port: int) -> Rights:
         log_root: the files that the view's links lead to.
         view: see `View`.
         home: its scratch folder.
-        port: the port to listen on.
     """
     own = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent)
     modules = (Path(entry) for entry in sys.path if entry)

@@ -49,8 +49,6 @@ class Site:
     Args:
         source: the folder to show: a study's, a project's, the log root, or any other.
         runs_at: number of levels down to its runs, see `View`.
-        host: address to listen on.
-        port: port to listen on.
         tell: called with lines for a person.
     """
 

@@ -58,7 +58,6 @@ def read_project(path: Path, study: str) -> ProjectFiles:
 
     Args:
         path: `oracle.json` in the project's folder.
-        study: the study of the search.
 
     Raises:
         StudyError: the project belongs to another search, whose trials would be mistaken for this

@@ -31,7 +31,6 @@ def import_listed(spec: StudySpec, ingest: Ingest, progress: Progress | None = N
 
     Args:
         spec: its paths are absolute.
-        ingest: the history to import into.
         progress: told how far it is.
 
     Raises:

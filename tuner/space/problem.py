@@ -100,7 +100,6 @@ class Problems:
 
         Args:
             path: the path of `data` in the document.
-            data: the mapping to check.
             known: its allowed keys.
             synonyms: words of other libraries, with the known key that means the same.
         """

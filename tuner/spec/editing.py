@@ -44,7 +44,6 @@ def edit_spec(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
     """Return the spec with some keys set to new values.
 
     Args:
-        spec: the current spec.
         values: by key in `EDITABLE`, as in a spec file. None and "none" remove an optional limit.
             `pruner` is a name or a mapping, and replaces the whole section.
 

@@ -116,7 +116,6 @@ class RunWriter:
         """Write the start record.
 
         Args:
-            hparams: the trial's parameters.
             group: the run's own name: sessions of one group are averaged into one row.
             time_s: seconds since the epoch; default now.
 

@@ -49,7 +49,6 @@ class Measurement:
 
     Attributes:
         covers: the folders, by their names in the hash.
-        count: number of files.
         size: of all files, in bytes.
         read: of those whose content counts, in bytes.
     """

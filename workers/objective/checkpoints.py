@@ -109,7 +109,6 @@ class Checkpoints:
         """Write the weights and the optimizer's state after `step`; remove outdated checkpoints.
 
         Args:
-            model: a Keras model.
             step: number of finished epochs.
             curve: all points up to `step`.
 

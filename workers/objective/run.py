@@ -74,7 +74,6 @@ class Run:
         is pruned.
 
         Args:
-            params: parameters by name.
             devices: number of devices to use; they are named by index, and the framework decides
                 which ones they are (`CUDA_VISIBLE_DEVICES`, or substitutes on the CPU).
         """

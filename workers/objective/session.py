@@ -82,7 +82,6 @@ class Session:
     """State of the running trial. Mutable, because reports and orders arrive while it runs.
 
     Args:
-        link: the connection to the service.
         metrics: name and goal of each metric of the study, in its order.
         attempt_no: from 1.
         curve: the predecessor's reports, in step order.

@@ -43,11 +43,7 @@ _MOST_OFFSET = 10**9
 
 
 class BestTrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
-    """The tab.
-
-    Args:
-        context: TensorBoard's.
-    """
+    """The tab."""
 
     plugin_name = "best_trials"
 

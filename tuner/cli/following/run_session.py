@@ -58,7 +58,6 @@ class RunSession:
 
     Args:
         environ: the environment for service and workers.
-        workers: number of workers.
         isolation: how a trial's process is created.
         path: the spec file, for the commands in messages.
         options: the options of the command, for the command that continues.

@@ -49,7 +49,6 @@ def build_probes(
     """Build each configuration and return the results.
 
     Args:
-        assignment: a trial of the study.
         code: folder of the study's code; None: the code is installed.
         point_s: limit for one configuration, in seconds.
         is_shown: whether to show a progress bar.

@@ -38,7 +38,6 @@ def fitted_params(params: Mapping[str, Any], names: Iterable[str], room: int) ->
     """Return as many parameters as fit into some columns, and the number of others.
 
     Args:
-        params: the trial's parameters.
         names: which of them to show, in this order.
         room: available columns; if not even the first parameter fits, it is cut with a mark.
     """

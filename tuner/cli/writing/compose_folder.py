@@ -66,7 +66,6 @@ class ComposeFolder:
     """The state of the folder.
 
     Attributes:
-        folder: the folder of the deployment.
         files: what was done with each file, by its name in the folder.
         secrets: names of the files that were created in `secrets/`.
         settings: the settings in `.env`.

@@ -41,7 +41,6 @@ class StudyTarget:
     Attributes:
         name: `project/study`.
         encoding: the encoding of its space.
-        metric: the metric's name.
         data: fingerprint of its data, if any.
         code: hash of its code, if any.
         stops_trials: whether it has a pruner, so that curves of complete trials matter as well.
@@ -78,7 +77,6 @@ class CandidateFinder:
     """Checks studies for one that learns.
 
     Args:
-        target: the study that learns.
         cache: from earlier checks for the same study; it is added to.
     """
 

@@ -78,7 +78,6 @@ def summarise(metric: str, receipts: Sequence[SourceReceipt], *, asked: bool) ->
     """Return one sentence on what history has for a metric.
 
     Args:
-        receipts: the receipts for this metric.
         asked: whether the spec uses any history.
     """
     if not asked:

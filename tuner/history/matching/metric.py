@@ -64,8 +64,6 @@ def match_metric(
 
     Args:
         metrics: names there, with their goals if known.
-        metric: this study's.
-        goal: this study's.
         renames: the user's renames, there to here; None: it is not this one.
         takes_unnamed: whether a metric without a name counts if its goal is unknown.
     """

@@ -66,7 +66,6 @@ class Outcomes:
     """The trials that count, as parallel lists. Filled while the trials are read.
 
     Attributes:
-        trials: the trials.
         values: their values as recorded; NaN: infeasible, or pruned (its value is in `curves`).
         curves: curves of the metric; empty if there is none.
         dropped: number of trials left out, by reason.

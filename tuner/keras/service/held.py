@@ -110,7 +110,6 @@ class Held:
 
         Args:
             step: epochs finished, from 1.
-            value: of the study's metric.
             metrics: others of this step; those that fit into a message are sent.
         """
         finite = {name: number for name, number in metrics.items() if math.isfinite(number)}

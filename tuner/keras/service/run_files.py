@@ -59,7 +59,6 @@ class RunFiles:
 
         Args:
             step: epochs finished.
-            value: of the study's metric.
             metrics: other metrics of this step.
             params: of the trial, including those that it has found: TensorBoard keeps only the
                 first record of a run, which is written with the first point.

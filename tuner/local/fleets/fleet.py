@@ -99,7 +99,6 @@ class Fleet:
 
         Args:
             environ: the environment they inherit.
-            api_url: the server they work for.
             gpus: "all", "none" or UUIDs with commas.
             isolation: how a trial's process is made.
             bound: the fleet leaves when this process ends.

@@ -27,7 +27,6 @@ def looks_over(number: int, *, is_misled: bool) -> bool:
     Proposals from history lie in one corner, and teach a model without history little.
 
     Args:
-        number: of the trial.
         is_misled: whether history is not a guide so far.
     """
     return is_misled and number < _SETTLED and _is_odd(number)
@@ -40,7 +39,6 @@ def looks_elsewhere(number: int, y: Floats) -> bool:
     they are largest at the edges of the space, where nothing is found.
 
     Args:
-        number: of the trial.
         y: values of the trials so far in the order of their numbers, smaller is better, shape (n,).
     """
     return number % _EVERY == 0 and has_stalled(number, y)
@@ -54,7 +52,6 @@ def has_history_a_say(number: int, *, is_misled: bool) -> bool:
     is not a guide, for example because it holds in reverse, they do so from the beginning.
 
     Args:
-        number: of the trial.
         is_misled: whether history is not a guide so far.
     """
     return not ((is_misled or number >= _LATE) and _is_odd(number))
@@ -64,7 +61,6 @@ def has_stalled(number: int, y: Floats) -> bool:
     """Whether the latest trials gained next to nothing.
 
     Args:
-        number: of the trial.
         y: values of the trials so far in the order of their numbers, smaller is better, shape (n,).
     """
     if number < _LATE or len(y) <= 2 * _STALLED:

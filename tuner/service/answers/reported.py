@@ -15,7 +15,6 @@ class Reported:
 
     Attributes:
         last: its last step.
-        reports: the number of reports.
         numbers: how many of them were finite.
         step_s: seconds from one step to the next; None with a single report, which does not tell.
     """

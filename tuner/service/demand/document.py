@@ -37,7 +37,6 @@ def demand_document(
     Args:
         wanting: the open studies, by the kind that they need.
         others: further kinds to list.
-        workers: the existing workers.
         like: limits the answer to what such a worker could run.
 
     Returns:

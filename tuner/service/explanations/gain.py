@@ -69,7 +69,6 @@ class Results:
 
     Attributes:
         maximize: whether larger values are better.
-        params: the configurations.
         values: final values; for a pruned trial any number, which is ignored.
         reports: the reports of each trial, by step; None: there are none.
         pruned: which trials were pruned; None: none was.

@@ -54,7 +54,6 @@ def cold_starts(members: Members, encoding: Encoding, *, shadows: int, trials: i
 
     Args:
         members: the processes fitted to a study's results, with their weights.
-        shadows: number of shadows.
 
     Returns:
         Shape (shadows, trials), decreasing along the trials. A pure function of the arguments.

@@ -22,7 +22,6 @@ class Results:
     """Trials that have a value, and which of them are the best.
 
     Attributes:
-        params: the parameters of each trial.
         best: which ones are the best, shape (n,).
         first: index of the best complete one; None: there is none.
     """

@@ -112,7 +112,6 @@ class Insights:
         """Record that a document was filed; a newer one stays fresh.
 
         Args:
-            document: what was filed.
             is_over: whether the study has ended, so that its document is not kept.
         """
         with self._changed:

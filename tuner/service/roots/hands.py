@@ -52,7 +52,6 @@ class Late:
     """A call that has returned after its caller gave up.
 
     Attributes:
-        key: the key of the call.
         result: what it returned.
         error: what it raised, or None.
     """

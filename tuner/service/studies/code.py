@@ -99,7 +99,6 @@ def find_difference(
     """Return how submitted code differs from the code that the study's next trials run.
 
     Args:
-        study: the existing study.
         code: SHA-256 of the submitted snapshot, None if the code is installed where trials run.
     """
     if study.code == code:

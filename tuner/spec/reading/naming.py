@@ -36,7 +36,6 @@ def read_named(
     """Return the section of a sampler or pruner, or None if there are problems.
 
     Args:
-        model: the section's model.
         data: the spec; a plain text in place of the section is the name.
         registry: what may be named; its noun is the section's key.
         problems: collects what is wrong.

@@ -35,7 +35,6 @@ def read_section(
     """Return `data` as `model`, or None if there are problems.
 
     Args:
-        model: the section's model.
         data: plain values; null counts as missing for a key that may be left out.
         path: the path of `data` in the document.
         problems: collects what is wrong.

@@ -31,7 +31,6 @@ def chosen_rows(table: Table, names: Sequence[str], *, least: int, most: int) ->
     """Return the rows of some trials, in the order in which they are named.
 
     Args:
-        table: the study's table.
         names: numbers; for foreign logs, runs.
         least, most: bounds on their number.
 
@@ -59,7 +58,6 @@ def compare_document(table: Table, names: Sequence[str], base: Place) -> dict[st
     """Return the answer `compare`: differences first, then what is equal.
 
     Args:
-        table: the study's table.
         names: 2 to 5 trials, see `chosen_rows`.
         base: the folder of the runs, in the real log root.
 

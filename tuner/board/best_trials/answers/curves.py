@@ -26,7 +26,6 @@ def curves_answer(query: Query, table: Table, foreign: Foreign) -> wrappers.Resp
     Args:
         query: `trials` are numbers, `runs` paths, both comma-separated; without either, only the
             grey curves are returned. `tag` is that of a curve; by default the metric's.
-        table: the study's table.
         foreign: reads TensorBoard's memory.
 
     Raises:
@@ -52,7 +51,6 @@ def curves_document(
     """Return the curves of chosen trials, with those of others.
 
     Args:
-        table: the study's table.
         foreign: reads TensorBoard's memory.
         points: maximum number of points of a curve.
         grey: maximum number of other trials.

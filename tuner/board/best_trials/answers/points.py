@@ -19,7 +19,6 @@ def points_answer(query: Query, table: Table) -> wrappers.Response:
 
     Args:
         query: `columns` are keys of columns, comma-separated; by default all that fit.
-        table: the study's table.
 
     Raises:
         ProblemError: there is no such column.

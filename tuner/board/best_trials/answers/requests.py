@@ -47,11 +47,7 @@ class ProblemError(Exception):
 
 
 class Query:
-    """The parameters of one request.
-
-    Args:
-        request: TensorBoard's request object.
-    """
+    """The parameters of one request."""
 
     def __init__(self, request: wrappers.Request) -> None:
         self.request = request

@@ -30,7 +30,6 @@ def takeaway_answer(query: Query, table: Table, rows: Sequence[Row]) -> wrappers
 
     Args:
         query: `format` is csv, json or yaml; `trials` names the trials, otherwise all `rows`.
-        table: the study's table.
         rows: those that the search has found, in the table's order.
 
     Raises:

@@ -48,7 +48,6 @@ def report_answer(
     """Answer `report` with a file to save.
 
     Args:
-        query: the request's parameters.
         table: the study's table, the best trial first.
         study: its entry in the answer `studies`.
         insights: the answer `importance`.

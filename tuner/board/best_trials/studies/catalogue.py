@@ -64,7 +64,6 @@ class Catalogue:
     """The studies of a log directory. Thread-safe.
 
     Args:
-        base: the log directory.
         others: shows what else is in it; None: nothing.
     """
 
@@ -127,7 +126,6 @@ class Catalogue:
 
         Args:
             what: what is checked, for the log.
-            look: the check.
         """
         try:
             look()

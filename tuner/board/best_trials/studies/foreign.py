@@ -68,7 +68,6 @@ class Foreign:
     Requests read `sessions` and `experiments`, which are replaced as a whole, and `read_curves`.
 
     Args:
-        provider: TensorBoard's data provider.
         is_ours: whether a run is a trial of this service, which is skipped here.
     """
 

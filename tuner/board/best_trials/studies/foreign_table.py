@@ -89,7 +89,6 @@ def make_table(
         experiments: the log's declarations about them.
         choice: what to rank them by.
         best: returns the best value of a metric's curves, by run.
-        version: the version of the sessions.
         notes: further notes for the reader.
     """
     metrics, missing = metrics_of(sessions, experiments)

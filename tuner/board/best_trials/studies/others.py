@@ -30,7 +30,6 @@ class Others:
     """What other tools have logged. `refresh` is for one thread, everything else for any.
 
     Args:
-        provider: TensorBoard's data provider.
         label: the name for trials that are not in a study.
     """
 

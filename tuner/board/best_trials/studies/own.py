@@ -65,7 +65,6 @@ class OwnStudy:
     """One study. Mutable: `refresh` updates it.
 
     Args:
-        place: its folder.
         name: "project/study".
         prefix: of its runs' paths below the log directory; empty, or with a trailing slash.
     """

@@ -44,7 +44,6 @@ def read_own_run(folder: Folder, run: str, trial: int, attempt: int) -> OwnRun |
     """Read a run's files.
 
     Args:
-        folder: the run's open folder.
         run: its path below the log directory.
         trial, attempt: from its name.
 

@@ -50,7 +50,6 @@ def seen(
     """Return the columns: facts, parameters (most important first), metrics.
 
     Args:
-        rows: the rows of the table.
         declared: see `describe`.
         shares: parameters in order, with the share of each if it is known.
     """

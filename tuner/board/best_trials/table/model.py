@@ -69,7 +69,6 @@ class Row:
         values: with several metrics, in the study's order.
         params: the active parameters, with their JSON types.
         metrics: the last value of each metric, by name.
-        attempts: number of attempts.
         duration_s: duration of the attempt that counts, in seconds.
         started: ISO 8601; empty: unknown.
         history: whether history proposed it.

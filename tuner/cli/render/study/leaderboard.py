@@ -100,7 +100,6 @@ def pruned_note(rows: Sequence[TrialRow], metrics: Sequence[MetricGoal]) -> str:
 
     Args:
         rows: complete trials, then pruned ones, each group best first.
-        metrics: the study's metrics.
     """
     complete = [row for row in rows if row["state"] == "COMPLETE"]
     pruned = next((row for row in rows if row["state"] == "PRUNED"), None)

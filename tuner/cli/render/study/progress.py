@@ -33,8 +33,6 @@ class StudyProgress:
     """Shows what a `Feed` brings; inside its context it owns the terminal's last line.
 
     Args:
-        console: where to show it.
-        status: the study's current status.
         first_waits_for: what is being waited for until a trial runs.
     """
 

@@ -38,7 +38,6 @@ class Screen:
     """The content of a study's page.
 
     Attributes:
-        status: the study's status.
         best: its best trial; None: there is none.
         running: some of the running trials.
         importance: from `tuner.cli.reading.importance`.

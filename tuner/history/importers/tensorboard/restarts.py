@@ -52,7 +52,6 @@ class Use:
 
     Attributes:
         events: from the file with the start; their scalars are in `scalars`.
-        writer: the writer of its file.
         written: when its start was written, in seconds since the epoch.
         scalars: by name, from all its files.
         unclear: names of files that may belong to it or to another run.

@@ -23,7 +23,6 @@ class ProgressCurve:
     """The reports of one ended trial. Values are finite, smaller is better.
 
     Attributes:
-        number: the trial number.
         reports: values by ascending progress: steps as reported, or epochs (see `in_epochs`).
         final: the objective's value; None if the trial was stopped.
     """

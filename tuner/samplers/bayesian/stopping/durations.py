@@ -21,7 +21,6 @@ class Durations:
     """Trials with an informative duration, by ascending number; arrays of shape (n,).
 
     Attributes:
-        numbers: the trial numbers.
         shares: natural logarithms of seconds divided by the limit: above 0 a trial takes too long.
         at_least: which trials hit the limit: their duration is a lower bound.
     """
@@ -101,7 +100,6 @@ class _Paces:
         """Return the seconds that a stopped trial would have taken; None if unknown.
 
         Args:
-            trial: the trial.
             epochs: number of epochs of the whole trial; None: as many as other trials have.
         """
         curve = self._curves.get(trial.number)
