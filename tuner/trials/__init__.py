@@ -1,1 +1,1 @@
-"""Studies, trials, attempts and workers as the database has them: what all above share."""
+"""Studies, trials, attempts and workers as stored in the database, shared by the layers above."""

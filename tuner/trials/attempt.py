@@ -1,4 +1,4 @@
-"""An attempt as the database has it."""
+"""An attempt as stored in the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.trials.states import AttemptState
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """A row of `tuner.storage.tables.attempts`, which says what each column is for."""
+    """A row of `tuner.storage.tables.attempts`, which describes each column."""
 
     id: str
     study_id: int
@@ -45,16 +45,16 @@ class Attempt:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Attempt:
-        """Return the attempt of a whole row.
+        """Return the attempt of a complete row.
 
         Raises:
-            ValueError: its state is none.
+            ValueError: its state is unknown.
         """
         return _of(row)
 
     @property
     def excluded(self) -> list[str]:
-        """The workers that another one is preferred to."""
+        """The workers that should preferably not run it."""
         excluded: list[str] = json.loads(self.excluded_json)
         return excluded
 

@@ -1,6 +1,6 @@
-"""What a cause of failure means: the table of the design, as data.
+"""What the causes of failure mean: the table of the design, as data.
 
-`runs_again` is the one place that decides whether a trial is run again.
+`runs_again` alone decides whether a trial is run again.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Literal
 
 from tuner.protocol import Cause
 
-#: The longest that a trial waits between two attempts, seconds.
+#: Maximum seconds that a trial waits between two attempts.
 LONGEST_DELAY_S = 60.0
 
-#: The attribute of an Optuna trial that names the cause of its failure.
+#: Attribute of an Optuna trial that holds the cause of its failure.
 CAUSE_ATTR = "tuner:cause"
 
 Again = Literal["never", "retries", "once", "always"]
-#: What a failure comes from. Parameters would do it again in a study like this one; what the code
-#: did, another study's code need not do.
+#: What caused a failure. Bad parameters would fail again in a similar study; a fault of the code
+#: need not recur with another study's code.
 Blame = Literal["parameters", "code", "machine", "user"]
-#: Whether a failure speaks against the worker: whatever happens to the trial afterwards, or once
-#: the same configuration was completed elsewhere.
+#: Whether a failure counts against the worker, whatever happens to the trial afterwards ("always"),
+#: or only if the same configuration completes elsewhere.
 Doubt = Literal["never", "always", "if others can"]
 
 
@@ -31,20 +31,21 @@ Doubt = Literal["never", "always", "if others can"]
 class CausePolicy:
     """How one cause is treated."""
 
-    #: Whether the trial is run again: within the study's `retries`, once, always (free) or never.
+    #: Whether the trial is run again: within the study's `retries`, once, always (without using up
+    #: a retry) or never.
     again: Again
-    #: Whether another worker is preferred for the next attempt.
+    #: Whether the next attempt should preferably run on another worker.
     elsewhere: bool = False
     #: Whether the trial counts in the budget when it ends with this cause.
     counted: bool
     blame: Blame
     doubts_worker: Doubt = "never"
-    #: How long the next attempt waits, seconds; see `delay_s`.
+    #: Seconds that the next attempt waits; see `delay_s`.
     delay_s: float = 0.0
 
     @property
     def infeasible(self) -> bool:
-        """Whether the sampler keeps away from the configuration: its study runs the same code."""
+        """Whether the sampler avoids the configuration: the study would run the same code again."""
         return self.blame in ("parameters", "code")
 
 
@@ -81,12 +82,12 @@ POLICIES: dict[Cause, CausePolicy] = {
 
 
 def policy_of(cause: str | None) -> CausePolicy | None:
-    """Return how a cause is treated that may be any word; None: it is none of ours."""
+    """Return how a cause is handled; None if the word is not one of our causes."""
     return next((policy for known, policy in POLICIES.items() if known == cause), None)
 
 
 def is_infeasible(cause: str | None) -> bool:
-    """Return whether a trial that ended with `cause` speaks against its configuration."""
+    """Return whether a trial that ended with `cause` counts against its configuration."""
     policy = policy_of(cause)
     return policy is not None and policy.infeasible
 
@@ -111,10 +112,10 @@ def runs_again(cause: Cause, earlier: Sequence[str | None], *, retries: int) -> 
 
 
 def delay_s(cause: Cause, earlier: Sequence[str | None]) -> float:
-    """Return how long the next attempt of a trial waits after one that ended with `cause`, seconds.
+    """Return how many seconds the next attempt waits after one that ended with `cause`.
 
-    It doubles with every attempt in a row that ended so: a disk that stays full for a day must not
-    leave ten thousand attempts behind.
+    The delay doubles with every consecutive attempt that ended with this cause: a disk that stays
+    full for a day must not leave ten thousand attempts behind.
 
     Args:
         cause: of the attempt that ended.

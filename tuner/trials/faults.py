@@ -1,8 +1,8 @@
-"""What one study's rows did to whoever worked with them, in words.
+"""Faults caused by one study's rows, described for the user.
 
-A database says what it met in its own words (a statement, a constraint), which tell a user nothing
-and may hold names of hosts: they go into the log. The reason of a study says what was being done,
-what is wrong, and the command that finds out more.
+The database's own error texts (a statement, a constraint) mean nothing to users and may contain
+host names, so they go into the log only. The reason shown for a study says what was being done,
+what is wrong, and which command finds out more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from tuner.errors import FencedError, TunerError, UnavailableError
 from tuner.storage.outage import is_damage, is_outage
 
-#: What is done for a study, one after the other; each is a step that may fail for it alone.
+#: The steps done for a study, in order; each may fail for one study alone.
 Step = Literal[
     "looking at its attempts",
     "loading it",
@@ -36,18 +36,19 @@ Step = Literal[
 ]
 STEPS: tuple[Step, ...] = get_args(Step)
 
-#: How the reason of a study begins that was set aside: it goes on once that is mended.
+#: Start of the reason of a study that was set aside: the study continues once the fault is
+#: repaired.
 CANNOT_GO_ON = "cannot go on: "
-#: Of what an error says, characters.
+#: Maximum length of the part of an error's text that is quoted, in characters.
 _LONGEST = 300
 
 
 class StudyFaultError(Exception):
-    """A step failed for one study; its cause is the exception that it failed with.
+    """A step failed for one study; its `__cause__` is the original exception.
 
     Args:
         step: what was being done.
-        attempt: what a worker holds, and should let go so that it can take another.
+        attempt: the attempt that a worker holds and should let go, so that it can take another one.
     """
 
     def __init__(self, study_id: int, step: Step, attempt: str | None = None) -> None:
@@ -65,12 +66,12 @@ def study_step(
     attempt: str | None = None,
     passing: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
-    """Have what the block raises about the study say which study and which step it was.
+    """Attach the study and the step to any exception that the block raises about the study.
 
     Args:
-        step: what is done in the block.
+        step: what the block does.
         attempt: see `StudyFaultError`.
-        passing: what is raised on purpose for whoever has called.
+        passing: exceptions that are meant for the caller and pass unchanged.
 
     Raises:
         StudyFaultError: the block failed for this study.
@@ -85,10 +86,10 @@ def study_step(
 
 
 def is_own(exc: BaseException) -> bool:
-    """Whether an error in a step of one study says something about that study.
+    """Whether an error in a step of one study is specific to that study.
 
-    An outage is everybody's, and who has lost the lead, or an attempt, is no longer asked. A page
-    of the file that cannot be read may hold the rows of one study alone.
+    An outage affects every study, and a process that has lost the lead, or an attempt, no longer
+    matters. An unreadable page of the file, however, may hold the rows of one study alone.
     """
     if isinstance(exc, sa.exc.DBAPIError):
         is_everybodys = isinstance(exc, sa.exc.InterfaceError) or is_outage(exc)
@@ -99,12 +100,12 @@ def is_own(exc: BaseException) -> bool:
 
 
 def reason_of(study: str, step: Step, exc: BaseException, found: str = "") -> str:
-    """Return why a study was set aside.
+    """Return the reason for setting a study aside.
 
     Args:
         study: its name.
         step: what was being done.
-        found: what is wrong with its rows, where that is known.
+        found: what is wrong with its rows, where known.
     """
     look = f"what is wrong, and what can be repaired: tuner db check {study}"
     return f"{CANNOT_GO_ON}{step} failed: {found or _in_words(exc)}; {look}"

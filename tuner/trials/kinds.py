@@ -1,8 +1,8 @@
-"""What a study's trials need of a worker, and what a worker can run.
+"""What a study's trials require of a worker, and what a worker can run.
 
-A trial goes to workers that own exactly as many GPUs as it asks for, as one for the processor goes
-to workers without any: on a larger worker the other GPUs would stand idle, paid for, and the study
-that needs them all would wait behind it.
+A trial goes only to workers that own exactly as many GPUs as it asks for, and a CPU trial only to
+workers without GPUs: on a larger worker the remaining GPUs would stand idle at full cost, and a
+study that needs all of them would have to wait.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Final, Literal, Protocol
 from tuner.protocol import BEAT_S, Claim, Device
 from tuner.spec import StudySpec
 
-#: Stands in the place of a device where no worker executes the trials: in the row of a study whose
-#: objective is external, and of a process that claims that study's trials and nothing else.
+#: Takes the place of a device if no worker executes the trials: in the row of a study with an
+#: external objective, and in that of a process that claims only this study's trials.
 EXTERNAL: Final = "external"
-#: What a worker can run: its device, its image, and how many GPUs it owns. Of a process that claims
-#: one study's trials: `EXTERNAL`, the study, and 0.
+#: What a worker can run: its device, its image, and the number of GPUs it owns. For a process that
+#: claims a single study's trials: `EXTERNAL`, the study, and 0.
 Kind = tuple[Device | Literal["external"], str | None, int]
-#: A worker that was not heard of for this long is not counted on.
+#: Seconds of silence after which a worker is no longer counted as available.
 UNHEARD_S = 3 * BEAT_S
 
 
 class Owner(Protocol):
-    """A study or a worker, as far as its GPUs go."""
+    """A study or a worker, reduced to its GPUs."""
 
     @property
     def device(self) -> str:
@@ -31,31 +31,31 @@ class Owner(Protocol):
 
     @property
     def gpus(self) -> int | None:
-        """How many; None, of an earlier release: one where the device is a GPU."""
+        """Number of GPUs; None, from an earlier release: one if the device is a GPU."""
 
 
 class ImageUser(Protocol):
-    """A study, as far as its image goes."""
+    """A study, reduced to its image."""
 
     @property
     def device(self) -> str:
-        """As of `Owner`."""
+        """See `Owner`."""
 
     @property
     def image(self) -> str | None:
-        """The only one that its trials run in."""
+        """The image that its trials must run in."""
 
     @property
     def project(self) -> str:
-        """The first part of its name."""
+        """First part of its name."""
 
     @property
     def name(self) -> str:
-        """The second one."""
+        """Second part of its name."""
 
 
 class Needy(Owner, ImageUser, Protocol):
-    """A study, as far as it says what its trials need."""
+    """A study, reduced to what its trials require."""
 
 
 def owned_gpus(owner: Owner) -> int:
@@ -64,31 +64,31 @@ def owned_gpus(owner: Owner) -> int:
 
 
 def matches(study: Needy, device: str, image: str | None, gpus: int) -> bool:
-    """Whether a worker of this device and image, with so many GPUs, may run the study's trials."""
+    """Whether a worker with this device, image and number of GPUs may run the study's trials."""
     needed = needed_image(study)
     fits = study.device == device and owned_gpus(study) == gpus
     return bool(fits and (needed is None or needed == image))
 
 
 def device_of(spec: StudySpec) -> str:
-    """Return what the row of a study has as its device."""
+    """Return the value of the device column for a study."""
     if spec.is_external:
         return EXTERNAL
     return "gpu" if spec.trial.gpus else "cpu"
 
 
 def needed_image(study: ImageUser) -> str | None:
-    """Return what the row of a worker must have as its image to run the study's trials."""
+    """Return the image that a worker's row must have to run the study's trials."""
     if study.device == EXTERNAL:
         return f"{study.project}/{study.name}"
     return study.image
 
 
 def claim_kind(claim: Claim, image: str | None) -> Kind:
-    """Return what a claim asks for.
+    """Return the kind of attempt that a claim asks for.
 
     Args:
-        claim: as it came.
+        claim: as received.
         image: of the worker, by its token.
     """
     if claim.study is not None:

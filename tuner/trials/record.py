@@ -1,4 +1,4 @@
-"""Making objects of whole rows."""
+"""Builds objects from complete rows."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 
 def maker(kind: type[T], state: Callable[[str], Enum]) -> Callable[[Sequence[Any]], T]:
-    """Return what makes an object of the values of a whole row.
+    """Return a function that builds an object from the values of a complete row.
 
-    The slots are filled one by one: the `__init__` of a frozen dataclass takes six times as long,
-    and every call of a worker makes several objects.
+    It fills the slots directly: the `__init__` of a frozen dataclass takes six times as long, and
+    every call of a worker builds several objects.
 
     Args:
-        kind: a dataclass with slots whose fields are the columns of a table, in their order.
-        state: returns the state for what the column `state` holds.
+        kind: a dataclass with slots, whose fields are the columns of a table in the same order.
+        state: converts the value of the column `state`.
 
     Returns:
-        It raises ValueError where `state` does, or where columns are missing.
+        The function raises ValueError where `state` does, or if columns are missing.
     """
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     setters = [kind.__dict__[name].__set__ for name in names]

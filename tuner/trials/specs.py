@@ -1,4 +1,4 @@
-"""The specs of studies as they are stored: the one place that reads and writes `spec_json`."""
+"""Study specs as stored: the only module that reads and writes `spec_json`."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from tuner.space import SearchSpace
 from tuner.spec import StudySpec, parse_stored
 from tuner.spec.parts import Goal
 
-#: Specs that are kept; the longest unused goes for one more.
+#: Maximum number of parsed specs that are cached; the least recently used one is dropped.
 MOST = 256
 
 
 def write_spec(spec: StudySpec) -> str:
-    """Return what is stored of a spec."""
+    """Return the stored form of a spec."""
     return json.dumps(spec.to_json())
 
 
 @lru_cache(maxsize=MOST)
 def read_spec(spec_json: str) -> StudySpec:
-    """Return a stored spec; the same text is parsed once, so a claim parses none.
+    """Return a stored spec; each text is parsed only once, so claims do not parse.
 
     Raises:
-        SpecError: this release cannot read it: every problem, one a line.
+        SpecError: this release cannot read it; the message lists every problem, one per line.
         ValueError: it is not JSON.
     """
     return parse_stored(json.loads(spec_json))
 
 
 def read_as_stored(spec_json: str) -> dict[str, Any]:
-    """Return a stored spec as JSON values, for documents that hold it whole.
+    """Return a stored spec as JSON values, for documents that contain the whole spec.
 
     Raises:
         ValueError: it is not JSON.
@@ -44,15 +44,15 @@ def read_as_stored(spec_json: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpecOutline:
-    """What lists and history need of a spec.
+    """The parts of a spec that lists and the history need.
 
-    The rest is not looked at: another release may have written it, and a thousand studies are
-    read in a row.
+    The rest is ignored: another release may have written it, and up to a thousand studies are read
+    at a time.
 
     Attributes:
         metrics: goal by name, the first metric first.
-        budget: the limits that it gives, by name.
-        parallel: trials at once; None: no limit.
+        budget: its limits, by name.
+        parallel: maximum number of trials at once; None: no limit.
         definitions: of the parameters, by name.
         forbid: see `SearchSpace`.
     """

@@ -1,7 +1,7 @@
-"""The words for where a study, a trial, an attempt and a worker stand.
+"""The states of studies, trials, attempts and workers.
 
-They are plain `Enum`, whose members equal no text: a state that is misspelt, or compared with a
-state of something else, is refused by the type checker. The database and JSON hold `value`.
+These are plain `Enum`s, whose members equal no string: a misspelt state, or a comparison with a
+state of another kind, is an error to the type checker. The database and JSON hold `value`.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from typing import Final
 
 
 class StudyState(Enum):
-    """Where a study stands."""
+    """State of a study."""
 
     #: Trials are proposed.
     RUNNING = "running"
-    #: None starts until it is resumed; what runs goes on.
+    #: No trial starts until the study is resumed; running trials continue.
     PAUSED = "paused"
-    #: None starts any more; it ends when what runs has ended.
+    #: No new trial starts; the study ends when the running trials have ended.
     STOPPING = "stopping"
-    #: Its budget, target, patience or space has ended it. A larger budget lets it go on.
+    #: Ended by its budget, target, patience or exhausted space. A larger budget reopens it.
     FINISHED = "finished"
-    #: It cannot go on.
+    #: The study cannot continue.
     FAILED = "failed"
-    #: The user has ended it.
+    #: Ended by the user.
     CANCELLED = "cancelled"
 
     @property
     def is_open(self) -> bool:
-        """Whether the coordinator looks after it."""
+        """Whether the coordinator manages the study."""
         return self in OPEN
 
 
 class TrialState(Enum):
-    """Where a trial stands: Optuna's states."""
+    """State of a trial: Optuna's states."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -48,42 +48,42 @@ class TrialState(Enum):
 
 
 class AttemptState(Enum):
-    """Where an attempt stands."""
+    """State of an attempt."""
 
     #: It may be claimed.
     READY = "ready"
-    #: A worker executes it.
+    #: A worker is executing it.
     LEASED = "leased"
-    #: Its finish was accepted.
+    #: Its finish report was accepted.
     DONE = "done"
-    #: Its lease ran out; a late finish counts while the trial has no outcome.
+    #: Its lease expired; a late finish report counts as long as the trial has no outcome.
     LOST = "lost"
     #: Its worker gave it back, or it could not run.
     FAILED = "failed"
-    #: It was called off while a worker executed it.
+    #: It was called off while a worker was executing it.
     CANCELLED = "cancelled"
-    #: It was called off before anybody claimed it.
+    #: It was called off before any worker claimed it.
     REVOKED = "revoked"
 
     @property
     def is_held(self) -> bool:
-        """Whether a worker executes it, or may do so although its lease ran out."""
+        """Whether a worker executes it, or may still execute it although its lease has expired."""
         return self in HELD
 
     @property
     def is_live(self) -> bool:
-        """Whether it may still become its trial's outcome."""
+        """Whether it may still determine its trial's outcome."""
         return self in LIVE
 
 
 class WorkerState(Enum):
-    """What a worker last said that it does, or what became of it."""
+    """What a worker last reported that it is doing, or what became of it."""
 
     STARTING = "starting"
     IDLE = "idle"
     BUSY = "busy"
     STOPPING = "stopping"
-    #: What it ran was lost, and nothing was heard of it since.
+    #: The attempt it ran was lost, and the worker has not been heard of since.
     GONE = "gone"
 
 
@@ -94,5 +94,5 @@ HELD: Final = (AttemptState.LEASED, AttemptState.LOST)
 
 
 def state_text(state: StudyState, reason: str) -> str:
-    """Return what the event of a study's new state says."""
+    """Return the text of the event for a study's new state."""
     return f"study is {state.value}" + (f": {reason}" if reason else "")

@@ -1,4 +1,4 @@
-"""A study as the database has it."""
+"""A study as stored in the database."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tuner.trials.states import StudyState
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
-    """A row of `tuner.storage.tables.studies`, which says what each column is for.
+    """A row of `tuner.storage.tables.studies`, which describes each column.
 
-    Its spec is read by `tuner.trials.specs` alone.
+    Only `tuner.trials.specs` reads its spec.
     """
 
     id: int
@@ -49,10 +49,10 @@ class Study:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Study:
-        """Return the study of a whole row.
+        """Return the study of a complete row.
 
         Raises:
-            ValueError: its state is none.
+            ValueError: its state is unknown.
         """
         return _of(row)
 
@@ -63,7 +63,7 @@ class Study:
 
     @property
     def retries_wanted(self) -> list[int]:
-        """Numbers of failed trials whose configuration is to be tried again."""
+        """Numbers of failed trials whose configuration should be tried again."""
         numbers: list[int] = json.loads(self.retry_json)
         return numbers
 

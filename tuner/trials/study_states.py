@@ -1,4 +1,4 @@
-"""The states of a study: moved from one to the next, with the reason, in one place."""
+"""Changes a study's state, with the reason: the only place that does so."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tuner.trials.store.trials import Outcome, open_numbers
 from tuner.trials.study import Study
 from tuner.trials.timing import active_s
 
-#: The reason that makes a stopping study end as cancelled.
+#: The reason with which a stopping study ends as cancelled.
 CANCELLED = "cancelled by the user"
-#: They start no trial again by themselves.
+#: States in which no further trial starts by itself.
 CLOSED = (StudyState.FINISHED, StudyState.FAILED, StudyState.CANCELLED)
 _UNSTARTED = Outcome(
     state=TrialState.FAIL,
@@ -29,7 +29,7 @@ _UNSTARTED = Outcome(
 def set_state(
     connection: sa.Connection, study: Study, state: StudyState, reason: str, now: float
 ) -> None:
-    """Move a study to `state`; keeps the account of its running time and logs the change."""
+    """Move a study to `state`, update its running time and log the change."""
     values: dict[str, Any] = {"state": state, "reason": reason}
     if state is StudyState.RUNNING:
         values |= {"running_since": now, "finished": None}
@@ -47,14 +47,14 @@ def set_state(
 def set_wait_reason(
     connection: sa.Connection, study: Study, reason: str, now: float, *, event: str | None
 ) -> None:
-    """Say why a running study starts no trial at present; empty: nothing hinders it.
+    """Record why a running study starts no trial at present; empty: nothing prevents it.
 
     Args:
         connection: a writing one.
         study: of which it is said.
-        reason: for its status.
+        reason: shown in its status.
         now: the database's time.
-        event: what its events are to say of it, empty: that trials start again; None: nothing.
+        event: text for its events; empty: an event says that trials start again; None: no event.
     """
     is_said = studies.set_running_reason(connection, study.id, reason)
     if event is not None and is_said:
@@ -65,8 +65,8 @@ def set_wait_reason(
 def drop_unstarted(connection: sa.Connection, study_id: int, now: float) -> None:
     """End the trials of a stopping study that no worker is running.
 
-    They never trained, or were waiting to run again: FAIL, cause cancelled, not counted.
+    They never trained, or were waiting for a retry: FAIL, cause cancelled, not counted.
     """
     for number in open_numbers(connection, study_id, unleased=True):
-        # A lost attempt may have brought its result in just now: that stands.
+        # A lost attempt may have delivered its result just now; that result stands.
         set_outcome(connection, study_id, number, _UNSTARTED, now, told="")

@@ -1,4 +1,4 @@
-"""How long a study has run: pauses, and time without a coordinator, do not count."""
+"""How long a study has run, not counting pauses and time without a coordinator."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Protocol
 
 
 class Timed(Protocol):
-    """A study, as far as the account of its running time goes."""
+    """A study, reduced to its running time."""
 
     @property
     def running_since(self) -> float | None:
-        """When it went on last; None: it does not run."""
+        """When it last started or resumed; None: it is not running."""
 
     @property
     def active_s(self) -> float:
-        """How long it had run before that, seconds."""
+        """Seconds that it had run before that."""
 
 
 def active_s(study: Timed, now: float) -> float:
-    """Return how long the study has run, pauses left out."""
+    """Return how many seconds the study has run, without pauses."""
     since = study.running_since
     return float(study.active_s + (max(0.0, now - since) if since is not None else 0.0))

@@ -1,4 +1,4 @@
-"""A trial as the database has it."""
+"""A trial as stored in the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.trials.states import TrialState
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """A row of `tuner.storage.tables.trials`, which says what each column is for."""
+    """A row of `tuner.storage.tables.trials`, which describes each column."""
 
     study_id: int
     number: int
@@ -40,16 +40,16 @@ class Trial:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Trial:
-        """Return the trial of a whole row.
+        """Return the trial of a complete row.
 
         Raises:
-            ValueError: its state is none.
+            ValueError: its state is unknown.
         """
         return _of(row)
 
     @property
     def params(self) -> dict[str, Any]:
-        """Its parameters, as the objective gets them."""
+        """Its parameters, as passed to the objective."""
         params: dict[str, Any] = json.loads(self.params_json)
         return params
 
@@ -61,13 +61,13 @@ class Trial:
 
     @property
     def values(self) -> list[float]:
-        """One for each metric of the study; empty without an objective."""
+        """One value per metric of the study; empty if the objective returned none."""
         values: list[float] = json.loads(self.values_json or "[]")
         return values
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What the objective has returned."""
+        """What the objective returned."""
         metrics: dict[str, float] = json.loads(self.metrics_json or "{}")
         return metrics
 

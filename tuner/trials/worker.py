@@ -1,4 +1,4 @@
-"""A worker as the database has it."""
+"""A worker as stored in the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.trials.states import WorkerState
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Worker:
-    """A row of `tuner.storage.tables.workers`, which says what each column is for."""
+    """A row of `tuner.storage.tables.workers`, which describes each column."""
 
     name: str
     host: str
@@ -47,21 +47,21 @@ class Worker:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Worker:
-        """Return the worker of a whole row.
+        """Return the worker of a complete row.
 
-        One whose state is none is gone: it says another one when it calls.
+        An unknown state is read as gone: the worker reports its present state with its next call.
         """
         return _of(row)
 
     @property
     def failed(self) -> list[str]:
-        """Attempts that speak against it since its last success, oldest first."""
+        """Attempts that count against it since its last success, oldest first."""
         failed: list[str] = json.loads(self.failed_json)
         return failed
 
     @property
     def projects(self) -> list[str] | None:
-        """The projects of its token; None: all."""
+        """The projects that its token allows; None: all."""
         projects: list[str] | None = json.loads(self.projects_json)
         return projects
 

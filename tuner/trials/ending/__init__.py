@@ -1,1 +1,1 @@
-"""What the end of an attempt means: for its trial, for what is run again, and for its worker."""
+"""What the end of an attempt means for its trial, for retries, and for its worker."""

@@ -1,28 +1,29 @@
-"""Attempts that are leased to a worker which does not execute them.
+"""Attempts leased to a worker that does not execute them.
 
-A worker's process executes one attempt at a time, and it is of one mind: it repeats a claim with
-its token until it is answered, executes what it was given, and only then claims with a new token;
-it says that it is idle only while it executes nothing. So an attempt that is leased to a worker
-under another token than its present one may be executed by nobody: the answer to the claim was
-lost on its way, or the process has died and the supervisor has started another one under the same
-name. Its trial then need not wait for the lease to run out.
+A worker's process executes one attempt at a time and acts in a fixed order: it repeats a claim with
+the same token until it gets an answer, executes what it was given, and only then claims with a new
+token; it reports idle only while it executes nothing. So if an attempt is leased to a worker under
+a token other than its present one, possibly nobody executes it: the answer to the claim was lost on
+its way, or the process has died and the supervisor has started another one under the same name.
+Then its trial need not wait for the lease to expire.
 
-What counts as a proof, because messages can be late, doubled and overtaken by others:
+What counts as proof, given that messages may be late, duplicated or out of order:
 
-- A process that was never seen before, under the same name: the one before it is dead. (Names are
-  unique in a service, and a supervisor starts a process in a slot only when there is none.)
-- A claim with a new token, for an attempt of which its worker never spoke. It may be a delayed
-  repetition of an older claim, which the worker has given up before it made the one that it now
-  executes; the server drops requests whose sender has hung up, and otherwise the mistake costs the
-  few seconds that the attempt has run, no retry, and nobody's good name.
-- A claim with a new token, or a word of being idle, when nothing was heard about the attempt for
-  two beats: whoever executes an attempt beats for it. Before that, neither is proof: an idle beat
-  may have been under way, or waited for the database, while the claim after it was answered; and a
-  claim while the attempt's beats come in is a delayed one. Such a claim gets nothing, otherwise the
-  process would hold two attempts.
+- A process not seen before, under the same name: the previous one is dead. (Names are unique in a
+service, and a supervisor starts a process in a slot only when there is none.)
+- A claim with a new token, for an attempt that its worker has never mentioned. It may be a delayed
+repetition of an older claim, which the worker gave up before making the one that it now executes;
+the server drops requests whose sender has hung up, and otherwise the mistake costs the few seconds
+that the attempt has run, but no retry and no mark against the worker.
+- A claim with a new token, or an idle beat, if nothing was heard about the attempt for two beats: a
+worker that executes an attempt beats for it. Before that, neither is proof: an idle beat may have
+been on its way, or waiting for the database, while the claim after it was answered; and a claim
+that arrives while the attempt's beats come in is a delayed one. Such a claim gets nothing, because
+otherwise the process would hold two attempts.
 
-What was never heard of is given back for nothing, unless its process died or that has happened to
-the trial several times: it may be the trial that ends the worker before its first beat.
+An attempt never heard of is given back without using up a retry, unless its process died or this
+has happened to the trial several times: it may be the trial that kills the worker before its first
+beat.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
-#: After so many times a trial is not given back for nothing again.
+#: Number of times a trial is given back without using up a retry.
 MAX_GIVEN_BACK = 5
-#: What speaks for it that a worker does not execute what it holds.
+#: What suggests that a worker does not execute the attempt it holds.
 Sign = Literal["new process", "claim", "idle"]
 
 
@@ -67,17 +68,17 @@ def release_abandoned(
     now: float,
     retries: Callable[[Study], int],
 ) -> bool:
-    """End the attempts that a worker holds and does not execute; return whether none is left.
+    """End attempts that a worker holds but does not execute; return whether none is left.
 
     Args:
-        connection: of the claim's or beat's transaction, which holds no lock yet.
+        connection: of the transaction of the claim or beat, which holds no lock yet.
         worker: its name.
-        sign: what it has just done.
+        sign: what the worker has just done.
         now: the database's time.
         retries: returns the allowed retries of a study.
 
     Raises:
-        StudyFaultError: the rows of the study of such an attempt are in the way.
+        StudyFaultError: the rows of the study of such an attempt are at fault.
     """
     is_free = True
     for held in held_by(connection, worker):
@@ -92,7 +93,7 @@ def release_abandoned(
 def _is_abandoned(held: Attempt, sign: Sign, now: float) -> bool:
     if sign == "new process" or (sign == "claim" and not held.heard):
         return True
-    # Every word about the attempt, and its claim, gave it a whole lease.
+    # Every message about the attempt, and its claim, renewed the whole lease.
     if held.lease_until is None:
         raise ValueError(f"attempt {held.id} is leased, but not until when")
     return now - (held.lease_until - LEASE_S) > 2 * BEAT_S
@@ -114,7 +115,7 @@ def _release(
     if attempt is None or not is_leased or attempt.lease_until != held.lease_until:
         return  # ended, or heard of, just now
     facts = {"attempt": attempt.id, "worker": attempt.worker}
-    # A process that died may have begun, and died of it: that must use up the retries.
+    # A process that died may have started the attempt and died of it: that must use up the retries.
     if (
         not attempt.heard
         and sign != "new process"
@@ -132,10 +133,10 @@ def _release(
 
 
 def _give_back(connection: sa.Connection, study: Study, attempt: Attempt, now: float) -> None:
-    """Revoke an attempt that nobody has begun, and offer its trial again, for nothing."""
+    """Revoke an attempt that nobody has started, and offer its trial again without a retry used."""
     if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
         return
-    # Never claimed as far as anybody has seen: it has no folder, and is no execution of the trial.
+    # Never claimed as far as anybody has seen: it has no folder and does not count as an execution.
     set_attempt(connection, attempt.id, state=AttemptState.REVOKED, claimed=None, finished=now)
     no = 1 + last_no(connection, attempt.study_id, attempt.number)
     successor = insert_attempt(

@@ -1,7 +1,7 @@
-"""The life of an attempt: made, claimed, ended; and what its end means for the trial.
+"""The life of an attempt: created, claimed, ended; and what its end means for the trial.
 
-Every function runs inside the caller's transaction. Server and coordinator both come here, so that
-an attempt ends in one way whether its worker says so or its lease runs out.
+Every function runs inside the caller's transaction. The server and the coordinator both use them,
+so an attempt ends the same way whether its worker reports it or its lease expires.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tuner.trials.study import Study
 class Ending:
     """How an attempt ended."""
 
-    #: Of the trial, if this attempt decides it: COMPLETE, PRUNED or FAIL.
+    #: State of the trial if this attempt decides it: COMPLETE, PRUNED or FAIL.
     state: TrialState
     cause: Cause | None = None
     error: str = ""
@@ -42,7 +42,7 @@ class Ending:
     duration_s: float | None = None
     exit_status: int | None = None
     digest: str | None = None
-    #: The state the attempt itself takes.
+    #: State of the attempt itself.
     attempt_state: AttemptState = AttemptState.DONE
 
 
@@ -55,10 +55,10 @@ def end_attempt(
     *,
     retries: int,
 ) -> bool:
-    """End an attempt whose trial has no outcome yet; return whether it became the outcome.
+    """End an attempt whose trial has no outcome yet; return whether it decided the outcome.
 
-    A cause that calls for another attempt makes one in the same transaction. Otherwise the trial
-    takes this ending as its outcome and every other live attempt of it is called off.
+    A cause that calls for a retry creates the next attempt in the same transaction. Otherwise this
+    ending becomes the trial's outcome, and all its other live attempts are called off.
     """
     trial = lock_trial(connection, attempt.study_id, attempt.number)
     cause = ending.cause

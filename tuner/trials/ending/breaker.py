@@ -1,16 +1,17 @@
-"""Takes workers out of service that fail trial after trial, and back in after a passed self-test.
+"""Takes failing workers out of service, and back in after a passed self-test.
 
-A worker is known by its name, which a supervisor gives to every process on the same device in turn:
-so one whose processes die again and again is one worker. Two distinct trials in a row speak against
-it before it is judged, so one that an operator kills once stays in.
+A worker is identified by its name, which a supervisor gives to all successive processes on the same
+device: a worker whose processes die again and again is therefore one worker. It is judged only
+after failures of two distinct trials in a row, so an operator killing it once does not count.
 
-Trials of one study may all fail for the study's own fault (code that ends its worker, a host's
-memory that it fills), so they alone take no worker out: a second study's trial has to fail there as
-well, or its self-test, which is asked for at once and before it gets another trial. After time out
-of service and a passed self-test it is on probation until its next success: then the first trial
-against it is enough for a judgement, and it is out for twice as long as the time before.
+All trials of a study may fail through the study's own fault (code that ends its worker, or exhausts
+a host's memory), so they alone never take a worker out: a trial of a second study has to fail there
+as well, or its self-test, which is requested immediately and runs before its next trial. After its
+time out of service and a passed self-test, the worker is on probation until its next success: then
+the first failed trial is enough to take it out again, for twice as long as before.
 
-Every function runs inside the caller's transaction, and locks the worker after attempts and trials.
+Every function runs inside the caller's transaction, and locks the worker's row after attempts and
+trials.
 """
 
 from __future__ import annotations
@@ -31,22 +32,24 @@ from tuner.trials.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-#: So many distinct trials in a row take a worker out of service; on probation, one.
+#: Number of distinct trials failing in a row that takes a worker out of service; on probation, one
+#: is enough.
 LIMIT = 2
-#: The first self-test is due after so many leases (30 s); each further one after twice the time.
+#: The first self-test is due after 1.5 leases (30 s), each further one after twice the previous
+#: wait.
 FIRST_WAIT_LEASES = 1.5
 LAST_WAIT_LEASES = 90.0
 _IF_OTHERS_CAN = [c for c, policy in POLICIES.items() if policy.doubts_worker == "if others can"]
 _MAX_ERROR_CHARS = 160
-#: Failed attempts that are remembered of one worker.
+#: Maximum number of failed attempts remembered per worker.
 _REMEMBERED = 8
 
 
 def wait_s(tries: int) -> float:
-    """Return how long after its removal, or its last self-test, a worker is tested, seconds.
+    """Return the seconds between a worker's removal, or its last self-test, and the next self-test.
 
     Args:
-        tries: self-tests since the worker's last success.
+        tries: number of self-tests since the worker's last success.
     """
     return min(FIRST_WAIT_LEASES * 2.0**tries, LAST_WAIT_LEASES) * LEASE_S
 
@@ -59,11 +62,11 @@ def note_end(
     *,
     retry_of: int | None = None,
 ) -> None:
-    """Take down what the end of an attempt says about the worker that ran it.
+    """Record what the end of an attempt says about the worker that ran it.
 
     Args:
         connection: of the transaction that ends the attempt.
-        attempt: that ended; it may have ended as lost before, which this end takes back.
+        attempt: the one that ended; if it had been counted as lost before, this end corrects that.
         cause: of the failure; None: it succeeded.
         now: the database's time.
         retry_of: the trial whose configuration this trial repeats.
@@ -81,7 +84,7 @@ def note_end(
 
 
 def hold_against(connection: sa.Connection, attempt: Attempt, now: float) -> None:
-    """Count an attempt against its worker, and take the worker out when it is one too many."""
+    """Count an attempt against its worker, and take the worker out of service at the limit."""
     worker = _lock(connection, attempt)
     if worker is None:
         return
@@ -99,7 +102,7 @@ def hold_against(connection: sa.Connection, attempt: Attempt, now: float) -> Non
 
 
 def forgive(connection: sa.Connection, attempt: Attempt) -> None:
-    """Count an attempt no longer against its worker: it was lost for a while only."""
+    """Stop counting an attempt against its worker: it was lost only temporarily."""
     worker = _lock(connection, attempt)
     if worker is None:
         return
@@ -110,12 +113,12 @@ def forgive(connection: sa.Connection, attempt: Attempt) -> None:
 
 
 def is_test_due(worker: Worker, now: float) -> bool:
-    """Whether a worker is to test itself now: it is out of service, or a user has asked for it."""
+    """Whether a worker should test itself now: it is out of service, or a user has requested it."""
     return worker.test_after is not None and worker.test_after <= now
 
 
 def note_test(connection: sa.Connection, name: str, found: str, now: float) -> None:
-    """Take the result of a self-test.
+    """Record the result of a self-test.
 
     Args:
         connection: of the transaction of the worker's beat.
@@ -133,7 +136,8 @@ def note_test(connection: sa.Connection, name: str, found: str, now: float) -> N
     elif worker.out_reason == "":
         change_worker(connection, worker.name, test_after=None, failed_json="[]")
     else:
-        # What failed is remembered on probation: another study's trial then takes it out at once.
+        # Failures stay remembered on probation, so that a trial of another study takes it out
+        # immediately.
         back = {"out_reason": "", "out_since": None, "test_after": None}
         change_worker(connection, worker.name, test_tries=worker.test_tries + 1, **back)
         text = f"worker {worker.name} is back in service: its self-test passed"
@@ -167,9 +171,9 @@ def _take_out(
 def _blame_others(
     connection: sa.Connection, done: Attempt, now: float, retry_of: int | None
 ) -> None:
-    """Count earlier attempts of a configuration that could be completed against their workers.
+    """If a configuration completes, count its earlier failed attempts against their workers.
 
-    A worker that has completed any trial since then is left alone.
+    Workers that have completed any trial since then are left alone.
     """
     numbers = [done.number] if retry_of is None else [done.number, retry_of]
     for attempt in failed_elsewhere(connection, done, numbers, _IF_OTHERS_CAN):
@@ -177,13 +181,13 @@ def _blame_others(
 
 
 def _is_judged(worker: Worker, failed: list[str]) -> bool:
-    """Whether enough trials in a row failed on a worker for a judgement."""
+    """Whether enough trials have failed in a row on a worker to judge it."""
     trials = {_trial_key(name) for name in failed}
     return len(trials) >= (1 if worker.test_tries else LIMIT)
 
 
 def _describe(connection: sa.Connection, worker: Worker, failed: list[str]) -> str:
-    """Return why a worker goes out of service: the trials in a row, with their causes."""
+    """Return why a worker goes out of service: the failed trials in a row, with their causes."""
     if worker.test_tries:
         failed = failed[-1:]  # the others have taken it out before
     parts = [_failure(row) for row in _newest(connection, failed)]
@@ -198,7 +202,7 @@ def _tell_studies(
     rows = _newest(connection, failed)
     for study_id, project in sorted({(row.study_id, row.project) for row in rows}):
         told = text
-        # Who reads the events of a study may be nobody to another project.
+        # Readers of a study's events may have no access to another project.
         for row in rows:
             if row.project != project:
                 told = told.replace(_failure(row), "a trial of another project")
@@ -206,14 +210,14 @@ def _tell_studies(
 
 
 def _failure(row: FailedAttempt) -> str:
-    """Return a failed attempt and its cause in a few words."""
+    """Return a short description of a failed attempt and its cause."""
     last = (row.error.strip().splitlines() or [""])[-1][:_MAX_ERROR_CHARS]
     why = f"{row.cause}: {last}" if last else row.cause
     return f"{row.project}/{row.name} trial {row.number} ({why})"
 
 
 def _newest(connection: sa.Connection, failed: list[str]) -> list[FailedAttempt]:
-    """Return the newest failed attempt of each trial; those of deleted studies are missing."""
+    """Return the newest failed attempt of each trial, without those of deleted studies."""
     return failed_attempts(connection, {_trial_key(name): name for name in failed}.values())
 
 

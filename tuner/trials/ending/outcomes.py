@@ -1,4 +1,4 @@
-"""The outcome of a trial: each has one, and it gets it here."""
+"""Sets the outcome of a trial, which happens exactly once."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def set_outcome(
     *,
     told: str | None = None,
 ) -> bool:
-    """Give a trial its outcome, and call off whatever may still run of it.
+    """Set a trial's outcome, and call off its attempts that may still be running.
 
     Args:
         study_id: of the trial's study.
         outcome: how it ended.
         now: the database's time.
-        told: what its event says; empty: it has none; None: the state and the value.
+        told: text of its event; empty: no event; None: the state and the value.
 
     Returns:
-        False: it had an outcome already, which it keeps.
+        False: it already had an outcome, which it keeps.
     """
     call_off(connection, study_id, number, now)
     if not decide_trial(connection, study_id, number, outcome, now):
