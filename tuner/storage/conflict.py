@@ -1,4 +1,4 @@
-"""Transactions that the database has ended in favour of others: done once more."""
+"""Repeats transactions that the database has aborted in favor of others."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _ENDED_FOR_OTHERS = frozenset({"40001", "40P01"})
 
 
 def again_after_conflict(verb: Callable[P, R]) -> Callable[P, R]:
-    """Have `verb` try once more when the database has ended its transaction for another's sake.
+    """Have `verb` try once more if the database has aborted its transaction because of a conflict.
 
-    Its first try has left nothing behind; by the second, the other one is through.
+    The first try has left nothing behind; by the second, the other transaction is finished.
     """
 
     @functools.wraps(verb)

@@ -1,4 +1,4 @@
-"""The curve of a trial: the reports of its attempts, joined into one."""
+"""The curve of a trial: the reports of its attempts, joined."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def stored_value(row: sa.Row[Any]) -> float:
 def join_reports(rows: Iterable[sa.Row[Any]]) -> dict[int, sa.Row[Any]]:
     """Return one row per step, in step order.
 
-    An attempt that continued from a checkpoint repeats no step; one that began again replaces what
-    came after its first step. So a later attempt wins from its first step on.
+    An attempt that continued from a checkpoint repeats no steps; one that started over replaces
+    everything from its first step. So a later attempt takes precedence from its first step on.
     """
     joined: dict[int, sa.Row[Any]] = {}
     current = None

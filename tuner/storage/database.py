@@ -25,14 +25,14 @@ from tuner.storage.turn import Turn
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-#: Of the PostgreSQL lock that those who change the schema wait for: "tuner" as a number.
+#: Id of the PostgreSQL lock that serializes schema changes: "tuner" as a number.
 _SCHEMA_LOCK = 0x74756E6572
 
 
 class Storage:
-    """One database, with an engine to write and one to read.
+    """One database, with one engine for writing and one for reading.
 
-    Safe to use from several threads and, on the same database, from several processes.
+    Thread-safe, and safe with several processes on the same database.
     """
 
     def __init__(self, url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> None:
@@ -40,7 +40,7 @@ class Storage:
         self.writer = make_engine(url, read_only=False, patience_s=patience_s)
         self.reader = make_engine(url, read_only=True)
         self.is_sqlite = self.writer.dialect.name == "sqlite"
-        # SQLite has one writer at a time and no queue for the others; this is the queue.
+        # SQLite allows one writer at a time and has no queue for the others; this is the queue.
         self._turn = Turn(patience_s) if self.is_sqlite else None
 
     @contextlib.contextmanager
@@ -48,7 +48,7 @@ class Storage:
         """Open a writing transaction: committed at the end of the block, rolled back on an error.
 
         Args:
-            step: of the coordinator, whose fault points are passed around the commit.
+            step: of the coordinator, whose fault points are triggered around the commit.
 
         Raises:
             UnavailableError: the database cannot be reached or is too busy.
@@ -68,22 +68,22 @@ class Storage:
         return contextlib.nullcontext() if self._turn is None else self._turn.taken(step)
 
     def _begun(self, connection: sa.Connection) -> contextlib.AbstractContextManager[object]:
-        """Begin a writing transaction, for which SQLite waits until nobody else writes."""
+        """Begin a writing transaction; on SQLite, wait until nobody else writes."""
         return connection.begin() if self._turn is None else self._turn.first(connection.begin)
 
     @property
     def locked_s(self) -> float:
-        """How long the next write has waited so far for another process that holds the database."""
+        """Seconds that the next write has waited so far for another process."""
         return 0.0 if self._turn is None else self._turn.locked_s
 
     @property
     def written_s(self) -> float:
-        """How long a write of this process to SQLite has taken so far; 0: there is none."""
+        """Seconds that this process's present write to SQLite has taken; 0 if there is none."""
         return 0.0 if self._turn is None else self._turn.held_s
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Open a reading transaction: one consistent view, which never blocks a writer.
+        """Open a reading transaction: a consistent view that never blocks a writer.
 
         Raises:
             UnavailableError: the database cannot be reached.
@@ -98,10 +98,10 @@ class Storage:
 
     @contextlib.contextmanager
     def _left_clean(self, connection: sa.Connection) -> Iterator[None]:
-        """Close a connection in whose transaction something went wrong that nobody meant.
+        """Close a connection if its transaction ended with an unexpected error.
 
-        A query that was not read to its end keeps SQLite at the moment at which it began: whoever
-        got the connection next would read what is no longer so.
+        A query that was not read to its end keeps SQLite at the moment at which it began: the next
+        user of the connection would read outdated data.
         """
         try:
             yield
@@ -114,10 +114,10 @@ class Storage:
 
     @contextlib.contextmanager
     def change_schema(self) -> Iterator[sa.Connection]:
-        """Open a transaction that may change tables; nobody else does so at the same time.
+        """Open a transaction that may change tables; only one can be open at a time.
 
-        References between rows are checked on SQLite at its end: there a table is changed by making
-        another one in its place.
+        On SQLite, foreign keys are checked at its end: a table is changed there by creating a
+        replacement.
 
         Raises:
             UnavailableError: the database cannot be reached, is too busy, or has no room.
@@ -131,7 +131,7 @@ class Storage:
                     yield connection
                     _check_references(connection)
                 else:
-                    # It may take long to make up its mind, as over a slow file.
+                    # Between two statements the client may be slow, for example because a file is.
                     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
                     yield connection
@@ -141,7 +141,7 @@ class Storage:
             engine.dispose()
 
     def copy_file(self, path: Path) -> None:
-        """Copy an SQLite database as it is now to a new file, for its owner only.
+        """Copy the SQLite database as it is now to a new file, readable by its owner only.
 
         Raises:
             UnavailableError: there is no room, or the database cannot be read.
@@ -164,7 +164,7 @@ class Storage:
 
     @cached_property
     def optuna(self) -> RDBStorage:
-        """Optuna's view of the same database, on an engine of its own."""
+        """Optuna's view of the same database, on a separate engine."""
         return open_optuna(self.url)
 
     def now(self, connection: sa.Connection) -> float:
@@ -177,7 +177,7 @@ class Storage:
         )
 
     def close(self) -> None:
-        """Close all connections; the object is not used afterwards."""
+        """Close all connections; the object must not be used afterwards."""
         self.writer.dispose()
         self.reader.dispose()
         if "optuna" in self.__dict__:
@@ -186,7 +186,7 @@ class Storage:
 
 @contextlib.contextmanager
 def _outages_told() -> Iterator[None]:
-    """Turn errors after which the same transaction may succeed into `UnavailableError`."""
+    """Turn errors after which a retry of the transaction may succeed into `UnavailableError`."""
     try:
         yield
     except sa.exc.DBAPIError as exc:
@@ -195,8 +195,8 @@ def _outages_told() -> Iterator[None]:
         way_on = f"; {WAY_BACK}" if is_damage(exc) else explain_tls(str(exc.orig))
         raise UnavailableError(f"the database is not available: {exc.orig}{way_on}") from exc
     except sa.exc.InvalidRequestError as exc:
-        # What SQLAlchemy says of a connection that was lost between two statements, or while its
-        # pool handed it out. Anything else of the kind is a fault of ours.
+        # SQLAlchemy's message for a connection lost between two statements, or while its pool
+        # handed it out. Any other error of this class is a bug of ours.
         if "connection is closed" not in str(exc).lower():
             raise
         raise UnavailableError("the database is not available: the connection is lost") from exc
@@ -214,7 +214,7 @@ def _check_references(connection: sa.Connection) -> None:
 
 
 def open_optuna(url: str) -> RDBStorage:
-    """Return Optuna's storage for `url`; its tables are made when they are missing."""
+    """Return Optuna's storage for `url`; missing tables are created."""
     from optuna.storages import RDBStorage
 
     kwargs: dict[str, Any] = {"connect_args": {"timeout": 60}}

@@ -1,4 +1,4 @@
-"""SQLAlchemy engines that are safe for several writers, on SQLite and on PostgreSQL."""
+"""SQLAlchemy engines that are safe with several writers, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sqlalchemy import event
 from tuner.errors import SetupError
 from tuner.runtime.system import pip_install
 
-#: How long a writer waits for another one, seconds.
+#: Seconds that a writer waits for another one.
 BUSY_TIMEOUT_S = 60.0
 
-#: PostgreSQL ends a transaction whose client says nothing for so long, seconds: a server that is
-#: frozen while it holds locks would hold up every other one, and its successor.
+#: Seconds without a statement after which PostgreSQL ends a transaction: a server that freezes
+#: while it holds locks would block all others, and its successor.
 FROZEN_S = 5.0
-#: A PostgreSQL that the network has swallowed is given up, not waited for; libpq's names.
+#: Gives up on a PostgreSQL that has become unreachable instead of waiting; libpq's names.
 _BOUNDED = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -32,16 +32,16 @@ def make_engine(url: str, *, read_only: bool, patience_s: float = BUSY_TIMEOUT_S
     """Return an engine for `url`.
 
     On SQLite a writing engine begins every transaction with `BEGIN IMMEDIATE`: without it two
-    processes can both believe that they changed the same row. A reading engine begins plainly
-    (an immediate one would block claims for as long as a long list is read) and refuses to write.
+    processes can both believe that they changed the same row. A reading engine uses a plain `BEGIN`
+    (an immediate one would block claims while a long list is read) and refuses to write.
 
     Args:
         url: SQLAlchemy URL.
         read_only: see above.
-        patience_s: how long a writer on SQLite waits for another one, seconds.
+        patience_s: maximum seconds that a writer on SQLite waits for another one.
 
     Raises:
-        SetupError: the URL cannot be used; the text hides its password.
+        SetupError: the URL cannot be used; the message hides its password.
     """
     try:
         parsed = sa.make_url(url)
@@ -67,7 +67,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             pool_size=16,
             max_overflow=32,
             connect_args=_BOUNDED,
-            # Tokens and users' parameters do not belong into a logged traceback.
+            # Tokens and users' parameters must not appear in logged tracebacks.
             hide_parameters=True,
         )
     except ImportError:
@@ -75,14 +75,14 @@ def _postgresql(url: sa.URL) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
-        # Set here and not as a start-up option, which poolers in between refuse.
+        # Set here and not as a start-up option, which connection poolers refuse.
         connection.autocommit = True
         connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_S:g}s'")
         connection.autocommit = False
 
     @event.listens_for(engine, "checkout")
     def _on_checkout(connection: Any, _record: Any, _proxy: Any) -> None:
-        # SQLAlchemy's own `pool_pre_ping` asks the server every time, one round trip in eight.
+        # SQLAlchemy's own `pool_pre_ping` asks the server every time: one round trip in eight.
         if _has_ended(connection):
             # The pool then opens another one.
             raise sa.exc.DisconnectionError
@@ -91,7 +91,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
 
 
 def _has_ended(connection: Any) -> bool:
-    """Whether the other side has closed an idle connection: nothing else is ever to be read."""
+    """Whether the other side has closed an idle connection: that is all there could be to read."""
     if connection.closed:
         return True
     poll = select.poll()
@@ -111,11 +111,11 @@ def _sqlite(url: sa.URL, *, read_only: bool, patience_s: float) -> sa.Engine:
 
 
 def harden_sqlite(engine: sa.Engine, *, read_only: bool = False) -> None:
-    """Make transactions on an SQLite engine real ones; call it before or after its first use."""
+    """Make transactions on an SQLite engine real ones; works before and after its first use."""
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
-        # The driver's own transaction handling is switched off: SQLAlchemy's `begin` rules.
+        # The driver's own transaction handling is switched off: SQLAlchemy's `begin` controls it.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,8 +1,8 @@
-"""Whether a file can be an SQLite database, before anybody uses it; the way back where it cannot.
+"""Checks whether a file can be an SQLite database before it is used, and names the way to recover.
 
-SQLite takes an empty file for a new database. Everything else it notices by itself. The file is
-never opened here: to close it again would take the locks off it that SQLite has in this process,
-and another process would then remove its journal under it.
+SQLite takes an empty file for a new database; everything else it notices by itself. The file is
+never opened here: closing it again would release the locks that SQLite holds on it in this process,
+and another process would then remove the journal that is in use.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tuner.errors import SetupError
 
-#: An SQLite database in three files: these stand beside the first.
+#: The files that stand beside an SQLite database.
 COMPANIONS = ("-wal", "-shm")
 
 WAY_BACK = (
@@ -22,10 +22,10 @@ WAY_BACK = (
 
 
 def problem_of(path: Path) -> str:
-    """Return why a file cannot be an SQLite database; empty: it may be one, or is not there.
+    """Return why a file cannot be an SQLite database; empty if it may be one, or does not exist.
 
     Raises:
-        SetupError: it cannot be looked at.
+        SetupError: the file cannot be inspected.
     """
     try:
         if path.is_dir():
@@ -41,7 +41,7 @@ def require_file(path: Path) -> None:
     """Refuse a file that cannot be an SQLite database.
 
     Raises:
-        SetupError: it is none; the text names the file and the way back.
+        SetupError: it is not one; the text names the file and how to recover.
     """
     problem = problem_of(path)
     if problem:
@@ -49,19 +49,19 @@ def require_file(path: Path) -> None:
 
 
 def damaged(path: Path, problem: str) -> SetupError:
-    """Return the error that says what is wrong with a database file, and the way back."""
+    """Return the error that says what is wrong with a database file, and how to recover."""
     return SetupError(f"the database file {path} {problem}; {WAY_BACK}")
 
 
 def in_words(said: object) -> str:
-    """Return what SQLite says of a damaged file, in words."""
+    """Return a plain description of SQLite's error about a damaged file."""
     if "not a database" in str(said):
         return "is not an SQLite database"
     return f"is damaged or cut off ({said})"
 
 
 def set_aside(path: Path) -> dict[Path, Path]:
-    """Rename a damaged database, all its files; return the old names by the new ones."""
+    """Rename all files of a damaged database; return the old names by the new ones."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     moved = {}
     for suffix in ("", *COMPANIONS):

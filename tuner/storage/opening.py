@@ -1,4 +1,4 @@
-"""Opening a database: it is made, migrated, or refused because it does not fit this release."""
+"""Opens a database: creates it, migrates it, or refuses it if it does not fit this release."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def open_storage(
 
     Args:
         url: SQLAlchemy URL (SQLite or PostgreSQL).
-        create: make or migrate the tables first.
+        create: create or migrate the tables first.
         current: without `create`, refuse a database that needs an upgrade.
-        patience_s: how long a write waits for others that hold an SQLite database, seconds.
+        patience_s: maximum seconds that a write waits while others hold an SQLite database.
 
     Raises:
         NotFoundError: there is no database yet and `create` is false.
-        SetupError: the database was made by a newer Tuner or a newer Optuna, or needs an upgrade;
-            or its file is damaged, or none of ours.
-        UnavailableError: the database cannot be reached, or it needs an upgrade and a service works
-            with it.
+        SetupError: the database was made by a newer Tuner or Optuna, or needs an upgrade; or its
+            file is damaged, or not one of ours.
+        UnavailableError: the database cannot be reached, or it needs an upgrade while a service
+            uses it.
     """
     path = sqlite_path(url)
     if path is not None and not create and not path.exists():
@@ -53,7 +53,7 @@ def open_storage(
 
 
 def damage_of(path: Path) -> str:
-    """Return why a file is no database that can be read; empty: it can, or it is not there."""
+    """Return why a file is not a readable database; empty if it is one, or does not exist."""
     problem = problem_of(path)
     if problem or not path.exists():
         return problem
@@ -72,10 +72,10 @@ def damage_of(path: Path) -> str:
 
 
 def open_unchecked(url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> Storage:
-    """Open what is at `url`, whatever it holds; an SQLite file is made when it is first used.
+    """Open the database without any checks; an SQLite file is created on first use.
 
     Raises:
-        SetupError: its file is damaged, or none of ours.
+        SetupError: its file is damaged, or not one of ours.
     """
     path = sqlite_path(url)
     if path is not None:
@@ -85,14 +85,14 @@ def open_unchecked(url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> Storage:
 
 
 def upgrade(storage: Storage) -> tuple[Schema, Schema]:
-    """Bring Optuna's tables and ours up to date, in one transaction; return what was and what is.
+    """Bring all tables up to date in one transaction; return the schemas before and after.
 
-    A database that is up to date already is only looked at.
+    A database that is up to date already is not written to.
 
     Raises:
-        SetupError: the database was made by a newer Tuner, or a newer Optuna; or a migration
-            failed, and nothing has changed.
-        UnavailableError: it cannot be reached; or a service of another release works with it.
+        SetupError: the database was made by a newer Tuner or Optuna; or a migration failed, and
+            nothing has changed.
+        UnavailableError: it cannot be reached; or a service of another release uses it.
     """
     before = _schema_of(storage)
     if before == newest():
@@ -144,7 +144,7 @@ def _require_tables(storage: Storage, *, current: bool) -> None:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the file of an SQLite database, None for every other URL."""
+    """Return the file of an SQLite database, None for any other URL."""
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:

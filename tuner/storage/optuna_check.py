@@ -1,4 +1,4 @@
-"""Looking into Optuna's tables as they are, whatever they hold: for checks and repairs."""
+"""Reads Optuna's tables as they are, whatever they hold: for checks and repairs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def study_names(connection: sa.Connection) -> dict[int, str]:
 
 
 def trials_of(connection: sa.Connection, study_id: int) -> dict[int, tuple[int, str]]:
-    """Return number and state of a study's trials by Optuna's id, the state as it is stored."""
+    """Return number and state, as stored, of a study's trials by Optuna's id."""
     state = sa.cast(_trials.c.state, sa.String).label("state")
     query: sa.Select[Any] = sa.select(_trials.c.trial_id, _trials.c.number, state)
     rows = connection.execute(query.where(_trials.c.study_id == study_id))
@@ -31,7 +31,7 @@ def trials_of(connection: sa.Connection, study_id: int) -> dict[int, tuple[int, 
 
 
 def has_trial(connection: sa.Connection, trial_id: int, study_id: int, number: int) -> bool:
-    """Whether an id is that of this trial of this study."""
+    """Whether an id belongs to this trial of this study."""
     query = sa.select(_trials.c.trial_id).where(
         _trials.c.trial_id == trial_id,
         _trials.c.study_id == study_id,
@@ -59,7 +59,7 @@ def params_of(
 
 
 def values_of(connection: sa.Connection, trial_id: int) -> list[float]:
-    """Return the finite values that a trial was told with, in the order of the metrics."""
+    """Return the finite values stored for a trial, in the order of the metrics."""
     query: sa.Select[Any] = sa.select(_values.c.value).where(
         _values.c.trial_id == trial_id, _values.c.value.is_not(None)
     )
@@ -70,7 +70,7 @@ def texts_of(connection: sa.Connection, study_id: int) -> list[tuple[str, int, s
     """Return the system attributes of a study and of its trials.
 
     Returns:
-        "study" or "trial", the id, the key, and the JSON text as it is stored.
+        "study" or "trial", the id, the key, and the JSON text as stored.
     """
     trials = sa.select(_trials.c.trial_id).where(_trials.c.study_id == study_id)
     found: list[tuple[str, int, str, Any]] = []
@@ -91,12 +91,12 @@ def drop_text(connection: sa.Connection, what: str, owner: int, key: str) -> Non
 
 
 def set_state(connection: sa.Connection, trial_id: int, state: str) -> None:
-    """Give a trial a state, which it says by the name of it."""
+    """Set a trial's state, given by its name."""
     connection.execute(_trials.update().where(_trials.c.trial_id == trial_id).values(state=state))
 
 
 def orphans(connection: sa.Connection) -> dict[str, int]:
-    """Return how many rows of Optuna's tables belong to a study or trial that is not there."""
+    """Return the number of rows in Optuna's tables whose study or trial does not exist."""
     found = {}
     for table, where in _orphaned():
         query = sa.select(sa.func.count()).select_from(table).where(where)
@@ -107,8 +107,8 @@ def orphans(connection: sa.Connection) -> dict[str, int]:
 
 
 def drop_orphans(connection: sa.Connection) -> None:
-    """Remove what `orphans` counts."""
-    # Twice: what a trial of no study leaves behind belongs to no trial then.
+    """Remove the rows that `orphans` counts."""
+    # Twice: removing a trial without a study orphans the rows of that trial.
     for _ in range(2):
         for table, where in _orphaned():
             connection.execute(table.delete().where(where))

@@ -1,8 +1,8 @@
-"""Writing Optuna's tables in our own transactions.
+"""Writes Optuna's tables in our own transactions.
 
 A trial enters Optuna's storage in the same commit as our rows for it, and so does its result: a
-crash leaves the whole or nothing. Optuna's public methods commit one by one and cost 10.8 ms of
-CPU a trial; this costs 1.3 (docs/decisions.md). The tables are Optuna's private module, hence the
+crash leaves all or nothing. Optuna's public methods commit one by one and cost 10.8 ms of CPU per
+trial; this costs 1.3 ms (docs/decisions.md). The tables are Optuna's private module, hence the
 check of its schema version here and the pinned release in pyproject.toml; a contract test compares
 what is written with what Optuna's own methods write.
 """
@@ -41,19 +41,19 @@ _intermediate = models.TrialIntermediateValueModel.__table__
 _trial_attrs = models.TrialSystemAttributeModel.__table__
 _user_attrs = models.TrialUserAttributeModel.__table__
 
-#: What belongs to a trial.
+#: Tables whose rows belong to a trial.
 _OF_A_TRIAL = (_params, _values, _intermediate, _trial_attrs, _user_attrs)
 
 
 class MissingRowsError(StudyError):
-    """What a study of ours needs in Optuna's tables is not there, or is another one's."""
+    """Rows that a study of ours needs in Optuna's tables are missing, or not its own."""
 
 
 def insert_study(connection: sa.Connection, name: str, goals: Sequence[str]) -> int:
     """Insert a study with a goal ("maximize" or "minimize") per metric; return its Optuna id.
 
     Raises:
-        StudyError: Optuna's tables hold a study of that name, which is somebody else's.
+        StudyError: Optuna's tables hold a study of that name that is not ours.
     """
     taken = sa.select(_studies.c.study_id).where(_studies.c.study_name == name)
     if connection.execute(taken).first() is not None:
@@ -118,12 +118,12 @@ def insert_trial(
 def add_params(
     connection: sa.Connection, trial_id: int, params: Mapping[str, tuple[float, BaseDistribution]]
 ) -> None:
-    """Give a running trial parameters that it was proposed without.
+    """Add parameters to a running trial that was proposed without them.
 
     Args:
         connection: a writing one.
         trial_id: its Optuna id.
-        params: internal representation and distribution by name; none that it has.
+        params: internal representation and distribution by name; none that it already has.
     """
     if not params:
         return
@@ -142,13 +142,13 @@ def add_params(
 
 
 def require_study(connection: sa.Connection, study_id: int, name: str) -> None:
-    """See that an Optuna id is still that of the study of this name.
+    """Check that an Optuna id still belongs to the study of this name.
 
-    A user's script, or a dashboard on the same database, may have deleted it; and SQLite gives the
-    highest id again.
+    A user's script, or a dashboard on the same database, may have deleted the study; and SQLite
+    reuses the highest id.
 
     Raises:
-        MissingRowsError: there is no such study, or the id is another one's.
+        MissingRowsError: there is no such study, or the id belongs to another one.
     """
     query = sa.select(_studies.c.study_name).where(_studies.c.study_id == study_id)
     found = connection.execute(query).scalar_one_or_none()
@@ -171,7 +171,7 @@ def finish_trial(
     intermediate: Mapping[int, float],
     finished: float,
 ) -> None:
-    """Write how a trial ended. Repeated, it changes nothing.
+    """Write how a trial ended; idempotent.
 
     Args:
         connection: a writing one.
@@ -179,7 +179,7 @@ def finish_trial(
         study_id: the Optuna id of its study.
         number: of the trial in its study.
         state: a finished one.
-        values: one for each metric, or none.
+        values: one per metric, or none.
         intermediate: reported values by step.
         finished: seconds since the epoch.
 
@@ -217,7 +217,7 @@ def finish_trial(
 def set_trial_attrs(
     connection: sa.Connection, trial_id: int, attrs: Mapping[str, Any], *, fresh: bool = False
 ) -> None:
-    """Set system attributes of a trial; `fresh` says that it has none yet."""
+    """Set system attributes of a trial; `fresh` means that it has none yet."""
     _set_attrs(connection, _trial_attrs, "trial_id", trial_id, attrs, fresh=fresh)
 
 
@@ -250,7 +250,7 @@ def trial_attrs(connection: sa.Connection, study_id: int) -> dict[int, dict[str,
 
 
 def delete_study(connection: sa.Connection, study_id: int, name: str) -> bool:
-    """Delete a study with all its trials; return whether it was there under this id and name."""
+    """Delete a study with all its trials; return whether it existed under this id and name."""
     query = sa.select(_studies.c.study_id).where(
         _studies.c.study_id == study_id, _studies.c.study_name == name
     )
@@ -268,11 +268,11 @@ def delete_study(connection: sa.Connection, study_id: int, name: str) -> bool:
 def _fresh_id(
     connection: sa.Connection, key: sa.Column[Any], *referring: sa.Column[Any]
 ) -> dict[str, int]:
-    """Return the id for a new row that neither has a row nor is referred to by another one.
+    """Return an id for a new row that is neither in use nor referred to by other rows.
 
-    SQLite would give the id of a deleted row again, to which rows of ours may still refer, and
-    those that a script has left behind: a stranger's parameters would be the new trial's.
-    PostgreSQL's sequences do not.
+    SQLite would reuse the id of a deleted row, which rows of ours, or those that a script has left
+    behind, may still refer to: the new trial would inherit another trial's parameters. PostgreSQL's
+    sequences do not.
     """
     if connection.dialect.name != "sqlite":
         return {}
@@ -326,5 +326,5 @@ def _intermediate_row(trial_id: int, step: int, value: float) -> dict[str, Any]:
 
 
 def _naive_utc(time_s: float) -> datetime.datetime:
-    # Optuna stores naive UTC and says so in its model.
+    # Optuna stores naive UTC, as its model says.
     return datetime.datetime.fromtimestamp(time_s, datetime.UTC).replace(tzinfo=None)

@@ -1,8 +1,8 @@
-"""Whether writes get through: a small one, made again and again, which leaves nothing behind.
+"""Checks whether writes succeed, with a small write that is repeated and leaves nothing behind.
 
-A database that answers questions may still take nothing: its disk is full, it is read-only, or
-somebody else holds it. On SQLite the write is as large as that of an ordinary transaction: a full
-disk often has room for one page.
+A database that answers queries may still refuse writes: its disk is full, it is read-only, or
+somebody else holds it. On SQLite the write is as large as that of an ordinary transaction, because
+a full disk often has room for one page.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from tuner.storage import tables
 from tuner.storage.database import Storage
 
-#: On SQLite: eight pages. The row is replaced, so that the file does not grow.
+#: On SQLite: eight pages. The row is replaced, so the file does not grow.
 FILLER = bytes(32 << 10)
-#: PostgreSQL gives up a probe that waits so long, milliseconds.
+#: Milliseconds after which PostgreSQL gives up a waiting probe.
 _WAIT_MS = 1500
 
 _p = tables.probe
@@ -20,10 +20,10 @@ _UPDATE = _p.update().where(_p.c.id == 1)
 
 
 def write_probe(storage: Storage) -> None:
-    """Write a row, replacing what was written last.
+    """Write a row, replacing the previous one.
 
     Raises:
-        UnavailableError: it cannot be written; the cause tells why (`outage.trouble_of`).
+        UnavailableError: it cannot be written; the cause says why (`outage.trouble_of`).
     """
     with storage.begin() as connection:
         values = {"time": storage.now(connection), "filler": b""}

@@ -13,10 +13,10 @@ from tuner.errors import SetupError
 
 Owner = Literal["tuner", "optuna"]
 
-#: Our migrations; their `env.py` serves Optuna's too.
+#: Our migrations; their `env.py` also runs Optuna's.
 FOLDER = Path(__file__).parent / "migrations"
 
-#: Of Optuna's tables, as Optuna itself numbers it: `optuna_rows` was written for this one.
+#: The version number that Optuna gives its own schema: `optuna_rows` was written for this one.
 OPTUNA_SCHEMA = 12
 
 _REVISION = re.compile(r"""^revision = ["']([^"']+)""", re.M)
@@ -25,10 +25,10 @@ _BEFORE = re.compile(r"""^down_revision = ["']([^"']+)""", re.M)
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """The revisions of a database's tables; None: there are none.
+    """The revisions of a database's tables; None: the tables do not exist.
 
     Attributes:
-        optuna_schema: what Optuna wrote of its tables beside the revision.
+        optuna_schema: schema version that Optuna recorded in its tables, beside the revision.
     """
 
     tuner: str | None
@@ -37,7 +37,7 @@ class Schema:
 
 
 def newest() -> Schema:
-    """Return the revisions that this release works with."""
+    """Return the revisions that this release uses."""
     return Schema(tuner=known("tuner")[-1], optuna=known("optuna")[-1])
 
 
@@ -46,7 +46,8 @@ def known(owner: Owner) -> tuple[str, ...]:
     """Return all revisions, oldest first.
 
     They are read from the text of the migrations: commands that only look something up need
-    neither Alembic nor Optuna, whose imports would take longer than the look.
+    They are read from the text of the migrations: commands that only look something up then need to
+    import neither Alembic nor Optuna, which would take longer than the look-up.
     """
     texts = [path.read_text() for path in scripts(owner).glob("*.py")]
     after = {
@@ -80,7 +81,7 @@ def scripts(owner: Owner) -> Path:
 
 
 def refuse_newer(schema: Schema) -> None:
-    """Refuse tables that this release does not know.
+    """Raise if the tables are newer than this release.
 
     Raises:
         SetupError: ours, or Optuna's, were made by a newer release.

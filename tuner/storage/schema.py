@@ -1,6 +1,6 @@
-"""The form of the tables, Optuna's and ours: which one a database has, making it, migrating it.
+"""The schema of the tables, Optuna's and ours: reads, creates and migrates it.
 
-Everything happens in the caller's transaction: a change that fails has changed nothing.
+Everything happens in the caller's transaction: a change that fails has no effect.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import sqlalchemy as sa
 
 from tuner.storage.revisions import FOLDER, OPTUNA_SCHEMA, Owner, Schema, known, newest, scripts
 
-#: Alembic's tables with the revision: ours apart from Optuna's.
+#: Alembic's revision tables: ours is separate from Optuna's.
 _VERSION_TABLES: dict[Owner, str] = {
     "tuner": "tuner_alembic_version",
     "optuna": "alembic_version",
 }
 _OPTUNA_INFO = "version_info"
-#: Holds no data.
+#: This table holds no data.
 PROBE = "tuner_probe"
 
 
 def read_schema(connection: sa.Connection) -> Schema:
-    """Return the revisions that a database has."""
+    """Return the schema revisions of a database."""
     number = _optuna_schema(connection)
     return Schema(
         tuner=_revision(connection, "tuner"),
@@ -32,7 +32,7 @@ def read_schema(connection: sa.Connection) -> Schema:
 
 
 def migrate(connection: sa.Connection, to: Schema | None = None) -> None:
-    """Make the tables, or bring them from an older revision to `to` (default: the newest)."""
+    """Create the tables, or migrate them from an older revision to `to` (default: the newest)."""
     goal = to or newest()
     before = read_schema(connection)
     if goal.optuna is not None and before.optuna != goal.optuna:
@@ -47,7 +47,7 @@ def drop(connection: sa.Connection) -> None:
     found.reflect(connection, only=present(connection))
     found.drop_all(connection)
     if connection.dialect.name == "postgresql":
-        # The types of Optuna's columns, which reflected tables leave behind.
+        # The enum types of Optuna's columns, which dropping reflected tables leaves behind.
         for kind in _optuna_enums():
             kind.drop(connection, checkfirst=True)
 
@@ -60,7 +60,7 @@ def present(connection: sa.Connection) -> list[str]:
 
 
 def data_tables(connection: sa.Connection) -> list[sa.Table]:
-    """Return the tables that hold data, as the database has them, referred-to ones first."""
+    """Return the tables that hold data, as the database has them, referenced ones first."""
     without = (*_VERSION_TABLES.values(), _OPTUNA_INFO, PROBE)
     found = sa.MetaData()
     found.reflect(connection, only=[t for t in present(connection) if t not in without])
@@ -76,7 +76,7 @@ def _revision(connection: sa.Connection, owner: Owner) -> str | None:
 
 
 def _optuna_schema(connection: sa.Connection) -> int | None:
-    """Return the number that Optuna writes of its tables into one of them."""
+    """Return the schema version that Optuna records in one of its tables."""
     if not sa.inspect(connection).has_table(_OPTUNA_INFO):
         return None
     number = connection.execute(sa.text("SELECT schema_version FROM version_info")).scalar()
@@ -84,7 +84,7 @@ def _optuna_schema(connection: sa.Connection) -> int | None:
 
 
 def _unnumbered_optuna(number: int | None) -> str | None:
-    """Return the revision of tables from before Optuna numbered them with Alembic."""
+    """Return the revision of tables from before Optuna used Alembic."""
     if number is None:
         return None
     return known("optuna")[-1 if number >= OPTUNA_SCHEMA else 0]
@@ -92,7 +92,7 @@ def _unnumbered_optuna(number: int | None) -> str | None:
 
 def _migrate_optuna(connection: sa.Connection, before: str | None, goal: str) -> None:
     if goal == known("optuna")[-1]:
-        # In Optuna's own order: first the tables that are new, then the others are changed.
+        # In Optuna's own order: new tables are created first, then existing ones are altered.
         _optuna_metadata().create_all(connection)
         before = before or goal
     if before is not None and _revision(connection, "optuna") is None:
@@ -102,7 +102,7 @@ def _migrate_optuna(connection: sa.Connection, before: str | None, goal: str) ->
 
 
 def _note_optuna(connection: sa.Connection) -> None:
-    """Write which Optuna has made its tables, as it does itself."""
+    """Record which Optuna release has made its tables, as Optuna does itself."""
     import optuna
     from optuna.storages._rdb import models
 
@@ -130,7 +130,7 @@ def _upgrade(connection: sa.Connection, owner: Owner, goal: str) -> None:
 
 
 def _config(owner: Owner) -> Any:
-    """Return Alembic's settings: our entry, which keeps to the caller's transaction, for both."""
+    """Return Alembic's settings for both: our `env.py`, which uses the caller's transaction."""
     from alembic.config import Config
 
     config = Config()

@@ -21,29 +21,30 @@ studies = sa.Table(
     sa.Column("optuna_id", sa.Integer, nullable=False),
     sa.Column("spec_json", sa.Text, nullable=False),
     sa.Column("identity", sa.String(64), nullable=False),
-    # Of the trials that are proposed from now on; a trial keeps the code that it was made with.
+    # Hash of the code of trials proposed from now on; a trial keeps the code it was created with.
     sa.Column("code", sa.String(64)),
-    # Files of the code that trials have imported: what a search in the text misses counts as well.
+    # Files of the code that trials have imported: complements the search for imports in the text.
     sa.Column("modules_json", sa.Text, nullable=False, default="[]"),
     sa.Column("data", sa.String(64)),
-    # Commit and whether it was changed, as the submitter's folder had them; for `config.json`.
+    # Commit, and whether the submitter's folder had changes; for `config.json`.
     sa.Column("git_json", sa.Text, nullable=False, default="null"),
     sa.Column("seed", sa.BigInteger, nullable=False),
-    # What the claim has to match; copied from the spec so that it can be asked for in SQL.
+    # What a claim has to match; copied from the spec so that SQL can select on it.
     sa.Column("device", sa.String(8), nullable=False),
-    # GPUs that a trial owns; NULL, of an earlier release: one where the device is a GPU.
+    # Number of GPUs that a trial owns; NULL, from an earlier release: one if the device is a GPU.
     sa.Column("gpus", sa.Integer),
     sa.Column("image", sa.Text),
     sa.Column("priority", sa.Integer, nullable=False, default=0),
     sa.Column("parallel", sa.Integer),
     sa.Column("next_number", sa.Integer, nullable=False, default=0),
-    # Every told trial gets the next of these: the order in which the sampler learnt of results.
+    # Counter given to every trial told to the sampler: the order in which the sampler learned of
+    # results.
     sa.Column("told", sa.Integer, nullable=False, default=0),
-    # `told` when the study's own run in the log root was last brought up to date.
+    # Value of `told` when the study's own run in the log root was last updated.
     sa.Column("filed", sa.Integer, nullable=False, default=-1),
-    # Numbers of failed trials whose configuration the user wants tried again.
+    # Numbers of failed trials whose configuration the user wants to try again.
     sa.Column("retry_json", sa.Text, nullable=False, default="[]"),
-    # Changes with everything that the user edits, so that the coordinator reloads the study.
+    # Changes with every edit by the user, so that the coordinator reloads the study.
     sa.Column("revision", sa.Integer, nullable=False, default=0),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
@@ -51,7 +52,7 @@ studies = sa.Table(
     sa.Column("running_since", sa.Float),
     sa.Column("active_s", sa.Float, nullable=False, default=0.0),
     sa.UniqueConstraint("project", "name"),
-    # The number of a deleted study or event is not given again, as it would be by default.
+    # By default the number of a deleted study or event would be reused.
     sqlite_autoincrement=True,
 )
 
@@ -62,7 +63,7 @@ trials = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("state", sa.String(8), nullable=False),
     sa.Column("params_json", sa.Text, nullable=False),
-    # Of the study when the trial was made: every attempt of it runs exactly this.
+    # That of the study when the trial was created: every attempt of it runs exactly this code.
     sa.Column("code", sa.String(64)),
     sa.Column("git_json", sa.Text, nullable=False, default="null"),
     sa.Column("seed", sa.BigInteger, nullable=False),
@@ -73,7 +74,7 @@ trials = sa.Table(
     sa.Column("metrics_json", sa.Text),
     sa.Column("cause", sa.String(16)),
     sa.Column("error", sa.Text, nullable=False, default=""),
-    # Whether the trial counts in the budget once it has ended.
+    # Whether the trial counts towards the budget once it has ended.
     sa.Column("counted", sa.Boolean, nullable=False, default=True),
     sa.Column("told", sa.Integer),
     sa.Column("outcome_attempt", sa.String(64)),
@@ -84,7 +85,7 @@ trials = sa.Table(
     sa.Index("tuner_trials_state", "study_id", "state"),
     sa.Index("tuner_trials_objective", "study_id", "objective"),
     sa.Index("tuner_trials_told", "study_id", "told"),
-    # The highest is asked for with every proposal: an id is not given again.
+    # Every proposal looks up the highest id, because ids are never reused.
     sa.Index("tuner_trials_optuna", "optuna_id"),
 )
 
@@ -104,7 +105,7 @@ attempts = sa.Table(
     sa.Column("wanted", sa.String(10), nullable=False, default="continue"),
     sa.Column("run_dir", sa.Text, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
-    # Not offered before this time (a retry after a full disk waits).
+    # Not offered before this time (e.g. a retry after a full disk waits).
     sa.Column("not_before", sa.Float, nullable=False, default=0.0),
     sa.Column("claimed", sa.Float),
     sa.Column("finished", sa.Float),
@@ -113,20 +114,20 @@ attempts = sa.Table(
     sa.Column("duration_s", sa.Float),
     sa.Column("exit_status", sa.Integer),
     sa.Column("finish_digest", sa.String(64)),
-    # False until the files of an ended attempt were seen complete in the log root.
+    # False until the files of an ended attempt were found complete in the log root.
     sa.Column("filed", sa.Boolean, nullable=False, default=False),
     # False while there are reports that no pruner has seen.
     sa.Column("judged", sa.Boolean, nullable=False, default=True),
-    # Whether its worker was heard of since the claim, so that the answer did arrive.
+    # Whether its worker was heard of since the claim, so that the answer must have arrived.
     sa.Column("heard", sa.Boolean, nullable=False, default=False),
     # The token (`tuner_tokens.id`) it was claimed with; NULL: the server's own.
     sa.Column("bearer", sa.Integer),
-    # What it was given to: `image`, `lock`, `files`, `image_verified`, as `config.json` has them.
+    # The image it was given to: `image`, `lock`, `files`, `image_verified`, as in `config.json`.
     sa.Column("image_json", sa.Text),
     sa.UniqueConstraint("study_id", "number", "no"),
     sa.Index("tuner_attempts_state", "state", "study_id"),
     sa.Index("tuner_attempts_filed", "filed", "finished"),
-    # What a worker holds: asked at every claim. Few attempts are leased at any time.
+    # What a worker holds: queried at every claim. Few attempts are leased at any time.
     sa.Index(
         "tuner_attempts_leased",
         "worker",
@@ -162,35 +163,36 @@ workers = sa.Table(
     sa.Column("host", sa.String(255), nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("device", sa.String(8), nullable=False),
-    # Of several, with commas between.
+    # Several ids are separated by commas.
     sa.Column("device_id", sa.Text),
-    # How many GPUs it owns; NULL, of an earlier release: one where the device is a GPU.
+    # Number of GPUs that it owns; NULL, from an earlier release: one if the device is a GPU.
     sa.Column("gpus", sa.Integer),
     sa.Column("image", sa.Text),
     sa.Column("release", sa.Text, nullable=False, default=""),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("drain", sa.Boolean, nullable=False, default=False),
     sa.Column("drain_reason", sa.Text, nullable=False, default=""),
-    # Attempts that speak against the worker since its last success, oldest first.
+    # Attempts that count against the worker since its last success, oldest first.
     sa.Column("failed_json", sa.Text, nullable=False, default="[]"),
     # Why it gets no attempts; empty: it is in service.
     sa.Column("out_reason", sa.Text, nullable=False, default=""),
     sa.Column("out_since", sa.Float),
-    # From then on a self-test is due, and how many it had since its last success.
+    # When its next self-test is due, and the number of self-tests since its last success.
     sa.Column("test_after", sa.Float),
     sa.Column("test_tries", sa.Integer, nullable=False, default=0),
     sa.Column("attempt", sa.String(64)),
     # The token (`tuner_tokens.id`) it calls with, NULL: the server's own; the projects of that
-    # token, `null`: all; and why its image does not fit the token, empty: it does.
+    # token, `null`: all; and why its image does not match the token, empty: it does.
     sa.Column("bearer", sa.Integer),
     sa.Column("projects_json", sa.Text, nullable=False, default="null"),
     sa.Column("image_problem", sa.Text, nullable=False, default=""),
-    # What it says of its image (`WorkerInfo`), and how far that is proven (`protocol.Verified`).
+    # What it reports of its image (`WorkerInfo`), and how far that is verified
+    # (`protocol.Verified`).
     sa.Column("lock", sa.String(64)),
     sa.Column("files", sa.String(64)),
     sa.Column("files_built", sa.String(64)),
     sa.Column("image_verified", sa.String(8)),
-    # Its process, and the supervisor that has one process at a time under this name.
+    # Its process, and the supervisor that runs one process at a time under this name.
     sa.Column("process", sa.String(32)),
     sa.Column("keeper", sa.String(32)),
     sa.Column("first_seen", sa.Float, nullable=False),
@@ -205,7 +207,7 @@ events = sa.Table(
     sa.Column("study_id", sa.Integer),
     sa.Column("number", sa.Integer),
     sa.Column("attempt", sa.String(64)),
-    # Who asked for it, as user@host says of itself; NULL: the service or a worker.
+    # Who requested it, as user@host reported by the client; NULL: the service or a worker.
     sa.Column("actor", sa.String(120)),
     sa.Column("time", sa.Float, nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
@@ -222,8 +224,8 @@ snapshots = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
 )
 
-#: What could not be written or removed below log root and checkpoint root, and when it is tried
-#: next. What is not here is well, or has not been tried yet.
+#: What could not be written to or removed from the log root and checkpoint root, and when to try
+#: again. What is not listed here is fine, or has not been tried yet.
 unfiled = sa.Table(
     "tuner_unfiled",
     metadata,
@@ -231,11 +233,11 @@ unfiled = sa.Table(
     sa.Column("kind", sa.String(12), primary_key=True),
     # 0 for a root.
     sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
-    # Of a run, the id of its attempt; of a root, its name; else empty.
+    # For a run, the id of its attempt; for a root, its name; otherwise empty.
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("number", sa.Integer),
     sa.Column("reason", sa.Text, nullable=False),
-    # Whether the file system has not answered yet: then it is not a fault of what lies there.
+    # Whether the file system has not answered yet: then the files themselves are not at fault.
     sa.Column("waiting", sa.Boolean, nullable=False, default=False),
     sa.Column("tries", sa.Integer, nullable=False, default=1),
     sa.Column("since", sa.Float(53), nullable=False),
@@ -244,30 +246,30 @@ unfiled = sa.Table(
     sa.Index("tuner_unfiled_study", "study_id"),
 )
 
-#: Imported studies. While one is being imported it is "loading" under a name of its own.
+#: Imported studies. A study is "loading" under a name of its own while it is imported.
 history = sa.Table(
     "tuner_history",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("key", sa.String(160), nullable=False, unique=True),
     sa.Column("state", sa.String(8), nullable=False),
-    # As in `tuner.history.store.records`, or "none": what holds no run, with its rejections.
+    # As in `tuner.history.store.records`, or "none" for a source without runs, with its rejections.
     sa.Column("kind", sa.String(12), nullable=False),
     # Path or URL, without password and query.
     sa.Column("locator", sa.Text, nullable=False),
-    # Of all its files as they were when they were read, and of the options.
+    # Fingerprint of all its files as they were when read, and of the options.
     sa.Column("stamp", sa.String(64), nullable=False),
-    # Of all its trials, wherever they came from.
+    # Fingerprint of all its trials, wherever they came from.
     sa.Column("digest", sa.String(64), nullable=False, default=""),
     # What is known of the study: metrics, parameters, space, constants, fingerprints, notes.
     sa.Column("facts_json", sa.Text, nullable=False),
-    # Trials that are kept; runs of studies of this database, which are not; what was refused.
+    # Numbers of trials kept; of runs of this database's own studies, not kept; and of rejections.
     sa.Column("trials", sa.Integer, nullable=False, default=0),
     sa.Column("own", sa.Integer, nullable=False, default=0),
     sa.Column("rejected", sa.Integer, nullable=False, default=0),
     sa.Column("finished", sa.Float(53)),
     sa.Column("imported", sa.Float(53), nullable=False),
-    # The number of one that was removed is not given again.
+    # The number of a removed one is not reused.
     sqlite_autoincrement=True,
 )
 
@@ -276,9 +278,9 @@ history_trials = sa.Table(
     metadata,
     sa.Column("history_id", sa.Integer, sa.ForeignKey("tuner_history.id"), primary_key=True),
     sa.Column("key", sa.String(200), primary_key=True),
-    # Of the files that it was read from.
+    # Fingerprint of the files that it was read from.
     sa.Column("stamp", sa.String(64), nullable=False),
-    # As in `tuner.history.store.records`, or "open": it holds no word about its end.
+    # As in `tuner.history.store.records`, or "open" if nothing says how it ended.
     sa.Column("state", sa.String(8), nullable=False),
     sa.Column("cause", sa.String(16)),
     sa.Column("params_json", sa.Text, nullable=False),
@@ -298,7 +300,7 @@ history_rejected = sa.Table(
     sa.Column("count", sa.Integer, nullable=False),
 )
 
-#: What was computed from the history and can be computed again.
+#: What was computed from the history and can be recomputed.
 artifacts = sa.Table(
     "tuner_artifacts",
     metadata,
@@ -310,32 +312,32 @@ artifacts = sa.Table(
     sa.Index("tuner_artifacts_study", "study_id"),
 )
 
-#: Tokens of the API, but for the server's own, which is a file.
+#: The API's tokens except the server's own, which is a file.
 tokens = sa.Table(
     "tuner_tokens",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("name", sa.String(63), nullable=False),
-    # SHA-256 of the token, which itself is nowhere.
+    # SHA-256 of the token; the token itself is not stored.
     sa.Column("digest", sa.String(64), nullable=False, unique=True),
     sa.Column("scopes_json", sa.Text, nullable=False),
     # `null`: all.
     sa.Column("projects_json", sa.Text, nullable=False),
     # The image that a worker with this token runs in: a reference by digest, or the digest alone.
     sa.Column("image", sa.Text),
-    # What a worker of that image says of it: the hash of its lock file, and of what is installed.
+    # What the workers of that image report: the hash of its lock file, and of what is installed.
     sa.Column("lock", sa.String(64)),
     sa.Column("files", sa.String(64)),
-    # Whether no other token's worker is believed that it runs this image.
+    # Whether workers with other tokens are not trusted when they report this image.
     sa.Column("closes_image", sa.Boolean, nullable=False, default=False),
     sa.Column("created", sa.Float(53), nullable=False),
-    # Who made it, as user@host says of itself.
+    # Who created it, as user@host reported by the client.
     sa.Column("actor", sa.String(120)),
     sa.Column("expires", sa.Float(53)),
     sa.Column("revoked", sa.Float(53)),
-    # Coarse: brought up to date every few minutes.
+    # Approximate: updated every few minutes.
     sa.Column("last_used", sa.Float(53)),
-    # One token of a name is in force at a time; those that were revoked keep it.
+    # Only one token of a name is valid at a time; revoked tokens keep their name.
     sa.Index(
         "tuner_tokens_name",
         "name",
@@ -343,11 +345,11 @@ tokens = sa.Table(
         sqlite_where=sa.text("revoked IS NULL"),
         postgresql_where=sa.text("revoked IS NULL"),
     ),
-    # Attempts and workers refer to it: the number of one that was removed is not given again.
+    # Attempts and workers refer to it: the number of a removed one is not reused.
     sqlite_autoincrement=True,
 )
 
-#: One row, written again and again to see whether writes get through (`probe.py`).
+#: A single row, rewritten regularly to check whether writes succeed (`probe.py`).
 probe = sa.Table(
     "tuner_probe",
     metadata,

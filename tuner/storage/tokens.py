@@ -1,4 +1,4 @@
-"""The tokens of the API, as typed objects. What is stored of a token is its SHA-256."""
+"""The API's tokens as typed objects. Only the SHA-256 of a token is stored."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from tuner.errors import NotFoundError, StudyError
 from tuner.security.identity import WORKERS, Identity, Scope
 from tuner.storage import tables
 
-#: Tokens that ended longer ago are refused as unknown ones are, seconds.
+#: Seconds after its end during which a token is still recognized; after that it is refused like an
+#: unknown one.
 REMEMBERED_S = 30 * 86_400.0
-#: `last_used` is brought up to date at most so often, seconds.
+#: Minimum seconds between two updates of `last_used`.
 USED_EVERY_S = 300.0
 
 _t = tables.tokens
@@ -24,12 +25,12 @@ _IN_MIND = sa.select(_t).where(
     sa.or_(_t.c.revoked.is_(None), _t.c.revoked > sa.bindparam("after", type_=sa.Float)),
     sa.or_(_t.c.expires.is_(None), _t.c.expires > sa.bindparam("after", type_=sa.Float)),
 )
-# Built once: every claim of a worker that says an image asks it.
+# Built once: it is used by every claim of a worker that reports an image.
 _CLOSING = (
     sa.select(sa.literal(1))
     .where(
         _t.c.closes_image,
-        # After its name, or alone.
+        # The image is the digest alone, or a name followed by the digest.
         sa.func.substr(_t.c.image, sa.func.length(_t.c.image) - 70)
         == sa.bindparam("digest", type_=sa.String),
         _t.c.revoked.is_(None),
@@ -40,7 +41,7 @@ _CLOSING = (
 
 
 class TokenState(StrEnum):
-    """Whether a token is good at a moment."""
+    """Whether a token is valid at a moment."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -49,15 +50,15 @@ class TokenState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """A token without its secret. Times are seconds since the epoch, of the database's clock.
+    """A token without its secret. Times are seconds since the epoch by the database's clock.
 
     Attributes:
-        identity: what its bearer may do.
+        identity: what its bearer is allowed to do.
         created: when it was made.
-        actor: who made it, as user@host says of itself.
-        expires: from then on it is no good; None: it stays good.
+        actor: who created it, as user@host reported by the client.
+        expires: when it stops being valid; None: never.
         revoked: when it was revoked; None: it was not.
-        last_used: a while ago at most (`USED_EVERY_S`); None: never.
+        last_used: accurate to a few minutes (`USED_EVERY_S`); None: never used.
     """
 
     identity: Identity
@@ -68,7 +69,7 @@ class Token:
     last_used: float | None
 
     def state(self, now: float) -> TokenState:
-        """Return whether it is good at `now`."""
+        """Return whether it is valid at `now`."""
         if self.revoked is not None:
             return TokenState.REVOKED
         is_over = self.expires is not None and self.expires <= now
@@ -84,17 +85,17 @@ def add_token(
     expires: float | None,
     actor: str | None,
 ) -> Token:
-    """Store a token; one of the same name that has expired makes room for it.
+    """Store a token; an expired one of the same name is replaced.
 
     Args:
-        identity: what its bearer may do; its `token_id` is not looked at.
+        identity: what its bearer is allowed to do; its `token_id` is ignored.
         digest: SHA-256 of the token.
         now: the database's time.
-        expires: from then on it is no good.
-        actor: who makes it.
+        expires: when it stops being valid.
+        actor: who creates it.
 
     Raises:
-        StudyError: a token of this name is in force.
+        StudyError: a valid token of this name exists.
     """
     expired = (_t.c.name == identity.name, _t.c.revoked.is_(None), _t.c.expires <= now)
     connection.execute(_t.update().where(*expired).values(revoked=_t.c.expires))
@@ -122,22 +123,22 @@ def add_token(
 
 
 def list_tokens(connection: sa.Connection) -> list[Token]:
-    """Return every token that was ever made, newest first."""
+    """Return every token ever created, newest first."""
     query = sa.select(_t).order_by(_t.c.id.desc())
     return [_token(row) for row in connection.execute(query)]
 
 
 def tokens_in_mind(connection: sa.Connection, now: float) -> dict[str, Token]:
-    """Return the tokens that are good, and those that were until lately, by their SHA-256."""
+    """Return the valid tokens, and those that ended recently, by their SHA-256."""
     rows = connection.execute(_IN_MIND, {"after": now - REMEMBERED_S})
     return {row.digest: _token(row) for row in rows}
 
 
 def revoke_token(connection: sa.Connection, name: str, now: float) -> Token:
-    """End a token. Again changes nothing.
+    """Revoke a token; idempotent.
 
     Raises:
-        NotFoundError: there never was one of this name.
+        NotFoundError: there never was a token of this name.
     """
     query = _t.update().where(_t.c.name == name, _t.c.revoked.is_(None)).values(revoked=now)
     row = connection.execute(query.returning(_t)).first()
@@ -152,7 +153,7 @@ def revoke_token(connection: sa.Connection, name: str, now: float) -> Token:
 
 
 def is_in_force(connection: sa.Connection, token_id: int, now: float) -> bool:
-    """Whether the token of this number is good; the server's workers' is."""
+    """Whether the token of this id is valid; that of the server's own workers always is."""
     if token_id == WORKERS.token_id:
         return True
     row = connection.execute(sa.select(_t).where(_t.c.id == token_id)).first()
@@ -160,9 +161,9 @@ def is_in_force(connection: sa.Connection, token_id: int, now: float) -> bool:
 
 
 def closes_image(connection: sa.Connection, digest: str, now: float) -> bool:
-    """Whether a token in force is bound to the image of this digest, and keeps others from it.
+    """Whether a valid token is bound to the image of this digest, and reserves it.
 
-    Tokens of an earlier release do not: workers that had said that they run the image may go on.
+    Tokens of an earlier release reserve nothing: workers that had reported the image may continue.
 
     Args:
         digest: `sha256:…`.
@@ -172,12 +173,12 @@ def closes_image(connection: sa.Connection, digest: str, now: float) -> bool:
 
 
 def note_used(connection: sa.Connection, token_ids: Collection[int], now: float) -> None:
-    """Take down that tokens were used just now."""
+    """Record that tokens were used just now."""
     connection.execute(_t.update().where(_t.c.id.in_(token_ids)).values(last_used=now))
 
 
 def projects_json(identity: Identity) -> str:
-    """Return the projects as the column holds them; `null`: all."""
+    """Return the projects as stored in the column; `null`: all."""
     return json.dumps(None if identity.projects is None else sorted(identity.projects))
 
 

@@ -1,7 +1,7 @@
-"""The writers of this process on SQLite, one after the other, and how long the first one waits.
+"""Queues this process's writers on SQLite, and measures how long the first one waits.
 
-SQLite has one writer at a time and no queue for the others; this is the queue. Whoever is first in
-it waits for writers of other processes, if there are any, and all the others behind it.
+SQLite allows one writer at a time and has no queue for the others; this is the queue. The first in
+the queue waits for writers of other processes, if any, and the rest wait behind it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: A wait that takes longer is said in the log, seconds.
+#: Seconds after which a wait is logged.
 LONG_S = 2.0
 
 
 class Turn:
-    """Whose turn it is to write. Safe to use from several threads; a thread may take it twice.
+    """Whose turn it is to write. Thread-safe, and reentrant within a thread.
 
     Args:
-        patience_s: nobody waits longer, seconds.
+        patience_s: maximum seconds that a writer waits.
     """
 
     def __init__(self, patience_s: float) -> None:
@@ -41,25 +41,25 @@ class Turn:
 
     @property
     def locked_s(self) -> float:
-        """How long the first one has waited so far for another process."""
+        """Seconds that the first writer has waited so far for another process."""
         since = self._first_since
         return 0.0 if since is None else time.monotonic() - since
 
     @property
     def held_s(self) -> float:
-        """How long somebody has had the turn so far; 0: nobody has it."""
+        """Seconds that a writer has had the turn so far; 0 if nobody has it."""
         since = self._held_since
         return 0.0 if since is None else time.monotonic() - since
 
     @contextlib.contextmanager
     def taken(self, step: str) -> Iterator[None]:
-        """Wait for one's turn, and have it during the block.
+        """Wait for the turn, and hold it during the block.
 
         Args:
-            step: what is to be written, for the log.
+            step: what will be written, for the log.
 
         Raises:
-            UnavailableError: the others took too long.
+            UnavailableError: the wait took too long.
         """
         self._waiting += 1
         try:
@@ -76,7 +76,7 @@ class Turn:
             self._lock.release()
 
     def first(self, begin: Callable[[], T]) -> T:
-        """Begin the transaction of the one whose turn it is."""
+        """Begin the transaction of the writer whose turn it is."""
         since = self._first_since = time.monotonic()
         try:
             return begin()

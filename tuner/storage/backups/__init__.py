@@ -1,1 +1,1 @@
-"""Backups: written, read and put back."""
+"""Backups: written, read and restored."""

@@ -1,8 +1,8 @@
-"""What a backup looks like: gzip over lines of JSON, the same for every kind of database.
+"""The format of a backup: gzipped lines of JSON, the same for every kind of database.
 
-The first line is the header, with the tables and how many rows of each there are. Then come the
-rows, table by table in the header's order, each an array in the order of its table's columns. The
-last line is the trailer with the number of rows and the SHA-256 of all bytes before it.
+The first line is the header, with the tables and their numbers of rows. Then come the rows, table
+by table in the header's order, each as an array in the column order of its table. The last line is
+the trailer with the number of rows and the SHA-256 of all bytes before it.
 
     kind    in SQL               in JSON
     int     INTEGER, BIGINT      number
@@ -32,7 +32,7 @@ VERSION: Literal[1] = 1
 
 ColumnKind = Literal["int", "float", "bool", "text", "time", "bytes"]
 
-#: In this order, because a boolean is an integer to some.
+#: The order matters: `bool` is a subclass of `int`.
 _KINDS: tuple[tuple[type[Any], ColumnKind], ...] = (
     (sa.Boolean, "bool"),
     (sa.Integer, "int"),
@@ -55,7 +55,7 @@ class BackupColumn(_Part):
 
 
 class TableHead(_Part):
-    """One table: its columns in the order of a row's values, and how many rows there are."""
+    """One table: its columns in the order of a row's values, and its number of rows."""
 
     name: str
     columns: list[BackupColumn]
@@ -67,27 +67,27 @@ class Header(_Part):
 
     format: Literal["tuner-backup"] = FORMAT
     version: Literal[1] = VERSION
-    #: Of Tuner and of Optuna, that made it.
+    #: Releases of Tuner and of Optuna that made it.
     release: str
     optuna_release: str
-    #: Of our tables and of Optuna's.
+    #: Schema revisions of our tables and of Optuna's.
     revision: str
     optuna_revision: str
     database: Literal["sqlite", "postgresql"]
-    #: ISO 8601, UTC; and the same moment by the database's clock, seconds since the epoch.
+    #: ISO 8601, UTC; and the same moment by the database's clock, in seconds since the epoch.
     made: str
     clock: float
     tables: list[TableHead]
-    #: The number that the next row of a table would have got: numbers are not given again.
+    #: The number that the next row of a table would have got: numbers are never reused.
     next_ids: dict[str, int] = Field(default_factory=dict)
 
     @property
     def rows(self) -> int:
-        """How many rows the backup has."""
+        """Number of rows in the backup."""
         return sum(table.rows for table in self.tables)
 
     def rows_of(self, name: str) -> int:
-        """How many rows a table has, 0 if there is no such table."""
+        """Number of rows of a table, 0 if there is no such table."""
         return sum(table.rows for table in self.tables if table.name == name)
 
 
@@ -100,7 +100,7 @@ class Trailer(_Part):
 
 
 def kind_of(column: sa.Column[Any]) -> ColumnKind:
-    """Return what a column of a reflected table holds."""
+    """Return the kind of values in a column of a reflected table."""
     for known, kind in _KINDS:
         if isinstance(column.type, known):
             return kind
@@ -122,7 +122,7 @@ def decode(kind: ColumnKind, value: Any) -> Any:
 
 
 def _encode_float(value: float) -> float | str:
-    # SQLite gives whole numbers back as integers where a column was made without a type.
+    # SQLite returns whole numbers as integers if a column was created without a type.
     return encode_number(float(value))
 
 

@@ -1,4 +1,4 @@
-"""The numbers that databases give to new rows: one that was given once is not given again."""
+"""The numbers that databases assign to new rows: no number is ever assigned twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 
-#: Table, column and sequence of every number that PostgreSQL gives.
+#: Table, column and sequence of every number that PostgreSQL assigns.
 _SEQUENCES = sa.text(
     "SELECT t.relname, a.attname, s.oid::regclass::text FROM pg_depend d"
     " JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'"
@@ -15,7 +15,7 @@ _SEQUENCES = sa.text(
     " WHERE d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
     " AND t.relnamespace = current_schema()::regnamespace"
 )
-#: The tables whose numbers SQLite remembers; it gives those of others again.
+#: The tables whose numbers SQLite remembers; it reuses those of others.
 _REMEMBERED = sa.text(
     "SELECT m.name, s.seq FROM sqlite_master m LEFT JOIN sqlite_sequence s ON s.name = m.name"
     " WHERE m.type = 'table' AND m.sql LIKE '%AUTOINCREMENT%'"
@@ -23,7 +23,7 @@ _REMEMBERED = sa.text(
 
 
 def read_next_ids(connection: sa.Connection) -> dict[str, int]:
-    """Return the number that the next row of a table gets, where the database remembers it."""
+    """Return the number that the next row of each table gets, where the database remembers it."""
     if connection.dialect.name == "sqlite":
         return {table: (last or 0) + 1 for table, last in _remembered(connection)}
     return {
@@ -35,9 +35,9 @@ def read_next_ids(connection: sa.Connection) -> dict[str, int]:
 
 
 def set_next_ids(connection: sa.Connection, next_ids: Mapping[str, int]) -> None:
-    """Have no table give a number that one of its rows has, or that `next_ids` says was given.
+    """Make no table assign a number that one of its rows has, or that `next_ids` says was used.
 
-    Optuna's tables on SQLite go on after their highest number: it makes them so.
+    Optuna's tables on SQLite continue after their highest number: Optuna creates them that way.
     """
     if connection.dialect.name == "sqlite":
         for table, last in list(_remembered(connection)):

@@ -1,4 +1,4 @@
-"""Whether a service works with a database: its tables and rows are not to be replaced then."""
+"""Whether a service uses a database; then its tables and rows must not be replaced."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LOOK_S = 0.2
 
 
 def wait_until_free(storage: Storage) -> None:
-    """Return when no service leads the database: that of a killed one ends with its lease.
+    """Wait until no service leads the database: the lead of a killed one ends with its lease.
 
     Raises:
-        UnavailableError: a service is alive, for it has extended its lead meanwhile.
+        UnavailableError: a service is alive, because it has extended its lead meanwhile.
     """
     first: float | None = None
     while True:
@@ -33,7 +33,7 @@ def wait_until_free(storage: Storage) -> None:
 
 
 def require_free(connection: sa.Connection, now: float) -> None:
-    """Check, in a transaction that changes the schema, that no service leads or can begin to.
+    """Check, in a transaction that changes the schema, that no service leads or can take the lead.
 
     Raises:
         UnavailableError: one does.

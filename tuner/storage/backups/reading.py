@@ -1,4 +1,4 @@
-"""Reading a backup: nothing in it is believed before its trailer was seen."""
+"""Reads a backup: nothing in it is trusted before its trailer has been checked."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import pydantic
 from tuner.errors import SpecError
 from tuner.storage.backups.format import FORMAT, VERSION, Header, TableHead, Trailer, decode
 
-#: Of one line: a code snapshot of 16 MB is the largest that was ever written.
+#: Maximum length of a line in bytes: the largest ever written holds a code snapshot of 16 MB.
 MAX_LINE = 256 * 1024 * 1024
 
 _P = TypeVar("_P", Header, Trailer)
 
 
 class BackupFile:
-    """A backup that is read once, from its beginning to its end. Mutable: it has a position.
+    """A backup that is read once, from beginning to end. Mutable: it has a position.
 
     Args:
-        file: where it is read from.
-        name: of the file, for errors.
+        file: source.
+        name: of the file, for error messages.
 
     Raises:
-        SpecError: it is no backup, or one that this release cannot read.
+        SpecError: it is not a backup, or one that this release cannot read.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -39,10 +39,11 @@ class BackupFile:
         self.header = self._read_header()
 
     def rows(self) -> Iterator[tuple[TableHead, list[Any]]]:
-        """Return the rows in the order of the file, each with its table, as database values.
+        """Return the rows in file order, each with its table, as database values.
 
         Raises:
-            SpecError: the backup is cut off or damaged; what came before must not be used.
+            SpecError: the backup is truncated or damaged; the rows returned so far must not be
+                used.
         """
         for table in self.header.tables:
             kinds = [column.kind for column in table.columns]
@@ -61,7 +62,7 @@ class BackupFile:
         self._check_end()
 
     def refuse(self, reason: str) -> NoReturn:
-        """Say what is wrong with the file."""
+        """Raise an error that says what is wrong with the file."""
         raise SpecError(f"{self._name}: {reason}; the database was not changed")
 
     def _read_header(self) -> Header:

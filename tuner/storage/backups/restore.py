@@ -1,7 +1,7 @@
-"""Putting a backup into a database: checked as a whole first, then all of it or nothing.
+"""Restores a backup into a database: first checked completely, then all of it or nothing.
 
-The backup is first built up as an SQLite database of its own, in the form in which it was made, and
-migrated there. Only what came through that unharmed gets near the database that it is for.
+The backup is first loaded into a separate SQLite database, in the schema in which it was made, and
+migrated there. Only what passes through this unharmed is written to the target database.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tuner.storage.schema import data_tables, drop, migrate, present
 
 Told = Callable[[int], None]
 
-#: Rows that must have a partner, where the tables declare no reference.
+#: Rows that must have a counterpart although the tables declare no foreign key.
 _PARTNERS = (
     (tables.studies.c.optuna_id, "studies", "study_id"),
     (tables.trials.c.optuna_id, "trials", "trial_id"),
@@ -38,12 +38,12 @@ _PARTNERS = (
 
 @contextlib.contextmanager
 def staged(backup: BackupFile, folder: Path, *, advance: Told) -> Iterator[Storage]:
-    """Build the backup up beside the database, in the newest form, and check it.
+    """Load the backup into a temporary database, migrated to the newest schema, and check it.
 
     Args:
-        backup: not read yet, except for its header.
-        folder: where a database as large as the backup's content has room for a while.
-        advance: told how many more rows were read.
+        backup: of which only the header has been read.
+        folder: with enough temporary space for a database as large as the backup's content.
+        advance: called with the number of rows read since the last call.
 
     Raises:
         SpecError: the backup is damaged or contradicts itself.
@@ -78,20 +78,20 @@ def replace(
     finish: Callable[[sa.Connection, float], None],
     advance: Told,
 ) -> None:
-    """Make the database hold what was staged, and nothing else, in one transaction.
+    """Replace the content of the database with what was staged, in one transaction.
 
-    A coordinator of before is fenced, and no number that was given before is given again.
+    A previous coordinator is fenced off, and no number that was ever assigned is assigned again.
 
     Args:
         storage: of any release, or empty.
-        force: also when it holds studies.
-        finish: called in the transaction with the database's time, to put the rows right.
-        advance: told how many more rows were written.
+        force: proceed even if the database holds studies.
+        finish: called in the transaction with the database's time, to adjust the rows.
+        advance: called with the number of rows written since the last call.
 
     Raises:
-        StudyError: it holds studies, and `force` is false.
-        UnavailableError: a service works with it, or it cannot be reached.
-        SetupError: the database refuses a row, or tables of others depend on it.
+        StudyError: the database holds studies, and `force` is false.
+        UnavailableError: a service uses the database, or it cannot be reached.
+        SetupError: the database refuses a row, or other people's tables depend on it.
     """
     wait_until_free(storage)
     try:
@@ -114,7 +114,7 @@ def replace(
 
 
 def _load(connection: sa.Connection, backup: BackupFile, advance: Told) -> None:
-    """Insert the rows of the file into tables of the file's own revision."""
+    """Insert the rows of the file into tables of the file's own schema revision."""
     found = {table.name: table for table in data_tables(connection)}
     for head in backup.header.tables:
         own = [(c.name, kind_of(c)) for c in found[head.name].columns] if head.name in found else []
@@ -137,7 +137,7 @@ def _load(connection: sa.Connection, backup: BackupFile, advance: Told) -> None:
 
 
 def _batches(rows: Iterator[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
-    """Collect rows, but not many large ones."""
+    """Collect rows into batches, with few rows if they are large."""
     batch: list[Sequence[Any]] = []
     size = 0
     for row in rows:
@@ -180,7 +180,7 @@ def _require_empty(connection: sa.Connection) -> None:
 
 
 def _highest(connection: sa.Connection, header: Header) -> tuple[int, dict[str, int]]:
-    """Return the last epoch and the next numbers that the database itself knows of."""
+    """Return the last epoch and the next numbers that the target database itself knows."""
     names = present(connection)
     epoch = 0
     if tables.leader.name in names:
@@ -204,12 +204,12 @@ def _copy(staging: Storage, connection: sa.Connection, advance: Told) -> None:
 
 
 def _fence(connection: sa.Connection, epoch: int, since: float) -> None:
-    """Give the lead to nobody, with an epoch that no coordinator of before has.
+    """Give the lead to nobody, with an epoch that no previous coordinator has had.
 
     Args:
-        epoch: the highest that the database has seen before.
-        since: no later than this there was a coordinator for the last time: what came after does
-            not count as running time of the studies.
+        epoch: the highest that the database has had so far.
+        since: the latest time at which a coordinator may have been running: what follows does not
+            count as running time of the studies.
     """
     table = tables.leader
     row = connection.execute(sa.select(table).where(table.c.id == 1)).first()
@@ -219,7 +219,8 @@ def _fence(connection: sa.Connection, epoch: int, since: float) -> None:
     connection.execute(
         table.insert().values(
             id=1,
-            # No process of any host, so that a start does not take it for one that died leading.
+            # No process of any host, so that a starting service does not take it for one that died
+            # leading.
             holder=f"restore-0-{uuid.uuid4().hex[:8]}",
             epoch=epoch + 1,
             lease_until=since,

@@ -1,4 +1,4 @@
-"""Writing a backup: one consistent view of the database, while everybody goes on working."""
+"""Writes a backup: one consistent view of the database, taken while everything keeps running."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tuner.storage.backups.numbering import read_next_ids
 from tuner.storage.database import Storage
 from tuner.storage.schema import data_tables, read_schema
 
-#: Rows that are fetched at once; of a table with code snapshots one, which may be 16 MB.
+#: Number of rows fetched at a time; only one for a table with code snapshots, each up to 16 MB.
 BATCH = 500
-#: Between size and speed: level 9 takes three times as long for 2 % less.
+#: A compromise between size and speed: level 9 takes three times as long and saves 2 %.
 _LEVEL = 5
 
 T = TypeVar("T")
@@ -39,19 +39,19 @@ def write_backup(
     begin: Callable[[Header], None] = lambda _header: None,
     advance: Callable[[int], None] = lambda _rows: None,
 ) -> tuple[Header, Trailer]:
-    """Write everything that the database holds to `file`, as of one moment.
+    """Write the whole content of the database to `file`, as of one moment.
 
-    Nothing waits for this: it reads in one transaction that takes no lock.
+    Nothing waits for this: it reads in a transaction that takes no lock.
 
     Args:
         storage: may be of an older release.
-        file: where to; it is not closed.
+        file: destination; it is not closed.
         release: of this Tuner.
-        begin: told the header before the rows are written.
-        advance: told how many more rows were written.
+        begin: called with the header before the rows are written.
+        advance: called with the number of rows written since the last call.
 
     Raises:
-        StudyError: the database holds values that are of no kind that its tables know.
+        StudyError: the database holds values of a type that its tables do not support.
         UnavailableError: the database cannot be reached, or the file cannot be written.
     """
     try:
@@ -85,17 +85,17 @@ def write_new(
     force: bool,
     verify: Callable[[Path], None] = lambda _path: None,
 ) -> T:
-    """Have `write` fill a file that appears under its name, for its owner only, once it is whole.
+    """Have `write` fill a file that appears under its name, owner-only, once it is complete.
 
     Args:
-        write: fills it.
-        force: also when it already exists.
-        verify: looks at what was written, before it appears; what it raises leaves nothing there.
+        write: fills the file.
+        force: overwrite an existing file.
+        verify: checks what was written before the file appears; if it raises, no file is left.
 
     Raises:
         SpecError: it already exists, and `force` is false.
         SetupError: its folder is missing or cannot be written.
-        UnavailableError: the disk is full or broken; nothing is left there.
+        UnavailableError: the disk is full or broken; no file is left.
     """
     _require_absent(path, force=force)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -113,7 +113,7 @@ def write_new(
             f"{path}: cannot be written: {exc.strerror or exc}; there is no new backup"
         ) from exc
     finally:
-        # Also when a signal comes between two of these lines, as it could not be in a generator.
+        # This also holds if a signal arrives between two of these lines, unlike in a generator.
         temporary.unlink(missing_ok=True)
     return result
 
@@ -169,7 +169,7 @@ def _header(
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[list[list[Any]]]:
-    """Return the table's rows, in the order of their keys, as JSON values, in batches."""
+    """Return the table's rows as JSON values, in key order, in batches."""
     kinds = [kind_of(column) for column in table.columns]
     size = 1 if "bytes" in kinds else BATCH
     query = sa.select(table).order_by(*table.primary_key)
@@ -181,7 +181,7 @@ def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[list[list[Any]
 
 
 class _Stream:
-    """Lines on their way into a backup. Mutable: it keeps the hash of what went by."""
+    """Lines on their way into a backup. Mutable: it keeps a hash of everything written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._hash = hashlib.sha256()
@@ -194,7 +194,7 @@ class _Stream:
         self._write(part.model_dump_json().encode() + b"\n")
 
     def write_rows(self, rows: list[list[Any]]) -> None:
-        """Write rows, a line each."""
+        """Write rows, one per line."""
         lines = [json.dumps(row, separators=(",", ":"), allow_nan=False) for row in rows]
         self._write(("\n".join(lines) + "\n").encode())
 
@@ -213,6 +213,6 @@ class _Stream:
         if kind is None:
             self._gzip.close()
             return
-        # What is left in the buffer of a backup that failed is of no interest to anybody.
+        # Whatever is left in the buffer of a failed backup does not matter.
         with contextlib.suppress(OSError, ValueError, zlib.error):
             self._gzip.close()

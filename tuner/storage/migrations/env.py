@@ -1,4 +1,4 @@
-"""Alembic's entry: runs migrations, ours and Optuna's, on the connection that is handed over."""
+"""Alembic's entry point: runs migrations, ours and Optuna's, on the connection passed in."""
 
 from __future__ import annotations
 

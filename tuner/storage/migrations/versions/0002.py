@@ -1,4 +1,4 @@
-"""Workers out of service; reports that wait for the pruner; claims whose answer was lost."""
+"""Workers out of service; reports waiting for the pruner; claims whose answer was lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add columns, with what holds for the rows that are there."""
+    """Add columns, with the values that apply to existing rows."""
     yes, no = sa.true(), sa.false()
     op.add_column(
         "tuner_attempts", sa.Column("judged", sa.Boolean, nullable=False, server_default=yes)
@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.add_column(
         "tuner_attempts", sa.Column("heard", sa.Boolean, nullable=False, server_default=no)
     )
-    # Whoever runs now did get its answer.
+    # A worker that is running an attempt did receive the answer to its claim.
     op.execute("UPDATE tuner_attempts SET heard = (claimed IS NOT NULL)")
     op.create_index(
         "tuner_attempts_unjudged",

@@ -1,4 +1,4 @@
-"""The code of each trial; the cap on a study's attempts; who asked for what an event tells."""
+"""The code of each trial; the limit on a study's attempts; who requested what an event reports."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add columns, with what holds for the rows that are there."""
+    """Add columns, with the values that apply to existing rows."""
     op.add_column("tuner_trials", sa.Column("code", sa.String(64)))
     op.add_column(
         "tuner_trials", sa.Column("git_json", sa.Text, nullable=False, server_default="null")
     )
-    # Until now all trials of a study ran the code of the study.
+    # So far, all trials of a study ran the study's code.
     for name in ("code", "git_json"):
         op.execute(
             f"UPDATE tuner_trials SET {name} = (SELECT s.{name} FROM tuner_studies s "  # noqa: S608  # nosec B608  # names that stand here

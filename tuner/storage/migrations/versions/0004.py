@@ -1,4 +1,4 @@
-"""An index of the attempts that workers hold, instead of one of all that they ever had."""
+"""An index of the attempts that workers hold, instead of one of all they ever held."""
 
 from __future__ import annotations
 

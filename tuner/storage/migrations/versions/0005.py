@@ -1,4 +1,4 @@
-"""The history: imported studies with their trials, what was refused, what was computed from it."""
+"""The history: imported studies with their trials, rejections, and computed results."""
 
 from __future__ import annotations
 

@@ -10,6 +10,6 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add the column; of the trials that ended before nothing is known."""
+    """Add the column; nothing is known of the trials that ended before."""
     column = sa.Column("modules_json", sa.Text, nullable=False, server_default="[]")
     op.add_column("tuner_studies", column)

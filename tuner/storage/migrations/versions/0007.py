@@ -1,4 +1,4 @@
-"""Tokens with scopes, and which of them a worker calls with."""
+"""Tokens with scopes, and the token that a worker calls with."""
 
 from __future__ import annotations
 

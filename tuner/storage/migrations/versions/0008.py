@@ -1,4 +1,4 @@
-"""What could not be written or removed below the roots, and when it is tried next."""
+"""What could not be written to or removed from the roots, and when to try again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Make the table; nothing is known to be missing."""
+    """Create the table; nothing is known to be missing yet."""
     op.create_table(
         "tuner_unfiled",
         sa.Column("kind", sa.String(12), primary_key=True),

@@ -1,4 +1,4 @@
-"""A row that is written again and again, to see whether writes get through; an index."""
+"""A row that is rewritten regularly to check whether writes succeed; an index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Add the table; the index finds the highest id that a trial has in Optuna's tables."""
+    """Add the table; the index serves to find the highest id of a trial in Optuna's tables."""
     op.create_table(
         "tuner_probe",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),

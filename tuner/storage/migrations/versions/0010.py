@@ -1,4 +1,4 @@
-"""How many GPUs a trial of a study owns, and how many a worker has."""
+"""The numbers of GPUs that a study's trials own and that a worker has."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    """Add the columns; what is empty means one GPU where the device is a GPU, as it was before."""
+    """Add the columns; NULL means one GPU where the device is a GPU, as before."""
     op.add_column("tuner_studies", sa.Column("gpus", sa.Integer))
     op.add_column("tuner_workers", sa.Column("gpus", sa.Integer))

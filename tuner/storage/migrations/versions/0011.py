@@ -1,4 +1,4 @@
-"""What an image says of itself, how far that is proven, and which process has a worker's name."""
+"""What an image reports of itself, how far that is verified, and each worker's process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    """Add the columns; what is empty was not said, or was made by an earlier release."""
+    """Add the columns; empty values were not reported, or come from an earlier release."""
     for name in ("lock", "files"):
         op.add_column("tuner_tokens", sa.Column(name, sa.String(64)))
-    # A token of before keeps nobody else from saying that he runs its image, as it was then.
+    # Existing tokens do not reserve their image, as before.
     closes = sa.Column("closes_image", sa.Boolean, nullable=False, server_default=sa.false())
     op.add_column("tuner_tokens", closes)
     for name in ("lock", "files", "files_built"):
