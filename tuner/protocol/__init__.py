@@ -1,9 +1,9 @@
-"""What crosses the wire between worker and server, and nothing else.
+"""The messages between worker and server, and nothing else.
 
-Only the standard library is imported: the training image needs no validation library.
-Times are seconds since the epoch (UTC, the database's clock) unless a name says otherwise.
-Every message is JSON; a non-finite number never crosses the wire as a number: it is the string
-"nan", "inf" or "-inf" in `Point.value` and `Finish.value` and nothing else.
+Only the standard library is imported, so that training images need no validation library. Times are
+seconds since the epoch (UTC, the database's clock) unless a name says otherwise. Every message is
+JSON. A non-finite number is never sent as a number: it is the string "nan", "inf" or "-inf", and
+only in `Point.value` and `Finish.values`.
 """
 
 from tuner.protocol.backends import BACKEND_VARIABLE as BACKEND_VARIABLE

@@ -1,4 +1,4 @@
-"""The three backends of Keras 3, and which of them a piece of code asks for."""
+"""The three backends of Keras 3, and which one a piece of code selects."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Literal
 
 Backend = Literal["tensorflow", "jax", "torch"]
 
-#: In the order in which Keras' own default and then the others are taken.
+#: Keras' own default first, then the others.
 BACKENDS: tuple[Backend, ...] = ("tensorflow", "jax", "torch")
-#: Where Keras looks first.
+#: The variable that Keras reads first.
 BACKEND_VARIABLE = "KERAS_BACKEND"
 
 _KEY = rb"""["']KERAS_BACKEND["']"""
 _NAME = rb"""["'](\w{1,40})["']"""
-#: `os.environ["KERAS_BACKEND"] = "jax"`, whatever the environment says.
+#: `os.environ["KERAS_BACKEND"] = "jax"`: overrides the environment.
 _SET = re.compile(rb"environ\s*\[\s*" + _KEY + rb"\s*\]\s*=\s*" + _NAME)
-#: `os.environ.setdefault("KERAS_BACKEND", "jax")`, unless the environment says something.
+#: `os.environ.setdefault("KERAS_BACKEND", "jax")`: applies unless the environment sets one.
 _DEFAULT = re.compile(rb"environ\.setdefault\(\s*" + _KEY + rb"\s*,\s*" + _NAME)
-#: A look at it, which asks for nothing.
+#: Reads the variable, which selects nothing.
 _READ = re.compile(
     rb"(?:environ\.get|getenv)\(\s*" + _KEY + rb"|environ\s*\[\s*" + _KEY + rb"\s*\](?!\s*=[^=])"
 )
@@ -29,13 +29,13 @@ _LINES = re.compile(rb"^[^#\n]*KERAS_BACKEND[^\n]*$", re.M)
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What code asks for: names of backends, which need not be ones that there are."""
+    """What code selects: names of backends, which need not exist."""
 
-    #: Set by the code, whatever the environment says.
+    #: Set by the code regardless of the environment.
     firmly: frozenset[str] = frozenset()
-    #: Set by the code where the environment says nothing.
+    #: Set by the code if the environment does not.
     softly: frozenset[str] = frozenset()
-    #: It sets one in a way that only running it would tell.
+    #: The code sets one in a way that only running it would reveal.
     unclear: bool = False
 
     def __bool__(self) -> bool:
@@ -43,10 +43,10 @@ class Asked:
 
 
 def backend_asked(texts: Iterable[bytes]) -> Asked:
-    """Return which backend Python code sets for Keras, as it is written.
+    """Return which backend Python code selects for Keras, judging by its source.
 
     Args:
-        texts: of the modules. Lines that are comments count for nothing.
+        texts: of the modules. Comment lines are ignored.
     """
     firmly: set[str] = set()
     softly: set[str] = set()

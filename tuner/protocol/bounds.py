@@ -1,7 +1,7 @@
-"""What a message may hold: one set of bounds, by which workers refuse and servers check.
+"""Limits on the contents of messages: one set, enforced by workers and checked by servers.
 
-A worker that keeps to them sends nothing that the server refuses: a user whose report is too much
-is told so at the line that made it. The server checks them all the same.
+A worker that keeps to these limits sends nothing that the server refuses: if a user's report is too
+large, the error points to the line that made it. The server checks the limits nevertheless.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ from tuner.protocol.messages import NAME_PATTERN, Finish, Found, Point, Report, 
 from tuner.protocol.numbers import decode_number
 from tuner.runtime.system import MAX_DEVICES
 
-#: Of one JSON body, bytes. The bounds below leave the largest finish well inside of it.
+#: Maximum size of a JSON body in bytes. The limits below keep the largest finish well within it.
 MAX_BODY_BYTES = 1 << 20
-#: A trial that reports more steps is a runaway loop; a step that is larger is a time or an id.
+#: Maximum step. More steps mean a runaway loop; a larger number is probably a time or an id.
 MAX_STEP = 10_000_000
-#: Metrics of one report or result, and the letters of a name.
+#: Maximum number of metrics of one report or result, and maximum length of a name in characters.
 MAX_METRICS = 1000
 MAX_NAME_CHARS = 300
-#: Metrics of one report or result as JSON, bytes; also of the reports that travel together.
+#: Maximum size of the metrics of one report or result as JSON, in bytes; also of all reports sent
+#: together.
 MAX_METRIC_BYTES = 200_000
-#: Files that a trial says it has imported, the letters of a name, and all names as JSON, bytes.
+#: Imported files that a trial reports: maximum number, length of a name in characters, and total
+#: size as JSON in bytes.
 MAX_MODULES = 1000
 MAX_MODULE_CHARS = 300
 MAX_MODULE_BYTES = 200_000
-#: Parameters that a trial says it has met: how many, the letters of their names, of ours and of
-#: the hypermodel's, and all of them as JSON, bytes. What is more waits for the next report.
+#: Parameters that a trial reports: maximum number, length of our names and of the hypermodel's
+#: names in characters, and total size as JSON in bytes. The rest waits for the next report.
 MAX_FOUND = 500
 MAX_FOUND_NAME = 100
 MAX_SOURCE_CHARS = 300
 MAX_FOUND_BYTES = 100_000
 FOUND_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-#: Of an explanation, the last so many lines and letters.
+#: Maximum length of an explanation, of which the end is kept: in lines and in characters.
 ERROR_LINES = 50
 MAX_ERROR_CHARS = 20_000
 
-#: What a worker says of itself, characters.
+#: Maximum lengths of what a worker reports about itself, in characters.
 MAX_HOST_CHARS = 255
 MAX_DEVICE_ID_CHARS = 128
 MAX_IMAGE_CHARS = 512
@@ -50,31 +52,31 @@ PROCESS = re.compile(r"[0-9a-f]{32}")
 CLAIM_TOKEN = re.compile(r"[0-9a-f]{32,64}")
 STUDY_NAME = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 
-#: A number with its comma and colon.
+#: Maximum size of a number with its comma and colon.
 _NUMBER_BYTES = 26
 
 
 def step_problem(step: int) -> str | None:
-    """Return why a step cannot be reported; None when it can."""
+    """Return why a step cannot be reported; None if it can."""
     if 1 <= step <= MAX_STEP:
         return None
     return f"step: {_short(step)}: must be between 1 and {MAX_STEP}"
 
 
 def name_problem(name: str) -> str | None:
-    """Return why a metric cannot have this name; None when it can."""
+    """Return why a metric cannot have this name; None if it can."""
     if len(name) <= MAX_NAME_CHARS:
         return None
     return f"metrics: {name[:40]}…: a name of {len(name)} letters, at most {MAX_NAME_CHARS}"
 
 
 def metrics_size(metrics: Mapping[str, float]) -> int:
-    """Return the size of metrics in a message, bytes, rounded up."""
+    """Return the size of metrics in a message in bytes, rounded up."""
     return sum(len(json.dumps(name)) + _NUMBER_BYTES for name in metrics)
 
 
 def fitting_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the first of the metrics, as many as one message may hold."""
+    """Return as many of the first metrics as fit into one message."""
     kept: dict[str, float] = {}
     size = 0
     for name, number in metrics.items():
@@ -88,7 +90,7 @@ def fitting_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def fitting_modules(names: Iterable[str]) -> list[str]:
-    """Return the first of the file names, as many as one message may hold."""
+    """Return as many of the first file names as fit into one message."""
     kept: list[str] = []
     size = 0
     for name in names:
@@ -102,7 +104,7 @@ def fitting_modules(names: Iterable[str]) -> list[str]:
 
 
 def found_problem(found: Found) -> str | None:
-    """Return why a parameter that was met cannot be sent; None when it can."""
+    """Return why a reported parameter cannot be sent; None if it can."""
     shown = repr(found.source[:40] or found.name[:40])
     if len(found.name) > MAX_FOUND_NAME or not FOUND_NAME.fullmatch(found.name):
         return (
@@ -119,9 +121,9 @@ def found_problem(found: Found) -> str | None:
 
 
 def fitting_found(found: Iterable[Found]) -> list[Found]:
-    """Return the first of the parameters, as many as one message may hold.
+    """Return as many of the first parameters as fit into one message.
 
-    One that no message can hold is left out: `found_problem` says why.
+    A parameter that fits into no message is left out: `found_problem` says why.
     """
     kept: list[Found] = []
     size = 0
@@ -136,10 +138,10 @@ def fitting_found(found: Iterable[Found]) -> list[Found]:
 
 
 def check_found(found: Sequence[Found]) -> None:
-    """Check parameters that a trial has met; whether they fit its study is not seen here.
+    """Check parameters that a trial has encountered, but not whether they fit its study.
 
     Raises:
-        ProtocolError: one is out of bounds, or there are too many.
+        ProtocolError: one exceeds the limits, or there are too many.
     """
     if len(found) > MAX_FOUND:
         raise ProtocolError(f"found: {len(found)} parameters: at most {MAX_FOUND}")
@@ -151,10 +153,10 @@ def check_found(found: Sequence[Found]) -> None:
 
 
 def check_report(report: Report) -> None:
-    """Check what a report holds by itself.
+    """Check the contents of a report.
 
     Raises:
-        ProtocolError: one of its parts is out of bounds.
+        ProtocolError: a part exceeds the limits.
     """
     check_points(report.points)
     check_found(report.found)
@@ -164,14 +166,14 @@ def check_study(name: str | None) -> None:
     """Check the study that a claim names.
 
     Raises:
-        ProtocolError: it is no `project/study`.
+        ProtocolError: it is not of the form `project/study`.
     """
     if name is not None and not STUDY_NAME.fullmatch(name):
         raise ProtocolError(f"Claim.study: {name[:40]!r}: must be project/study")
 
 
 def check_points(points: Sequence[Point]) -> None:
-    """Check reports, also those that are known already.
+    """Check reports, including those already known.
 
     Raises:
         ProtocolError: a step is out of range, a value is not a number, or the metrics are too many.
@@ -184,10 +186,10 @@ def check_points(points: Sequence[Point]) -> None:
 
 
 def check_finish(finish: Finish) -> None:
-    """Check what a finish holds by itself; whether it fits its study is not seen here.
+    """Check the contents of a finish, but not whether it fits its study.
 
     Raises:
-        ProtocolError: one of its parts is out of bounds, or it contradicts itself.
+        ProtocolError: a part exceeds the limits, or it contradicts itself.
     """
     check_points(finish.points)
     check_found(finish.found)
@@ -199,10 +201,10 @@ def check_finish(finish: Finish) -> None:
 
 
 def check_worker(worker: WorkerInfo) -> None:
-    """Check what a worker says of itself.
+    """Check what a worker reports about itself.
 
     Raises:
-        ProtocolError: its name is malformed, or another part is longer than what there is.
+        ProtocolError: its name is malformed, or another part is too long.
     """
     if not WORKER_NAME.fullmatch(worker.name):
         raise ProtocolError(
@@ -215,7 +217,7 @@ def check_worker(worker: WorkerInfo) -> None:
             f"worker.device_ids: {len(worker.device_ids)} devices, at most {MAX_DEVICES}"
         )
     for device_id in worker.device_ids:
-        # Told of together, with commas between.
+        # Device ids are joined with commas, so they must not contain any.
         if not device_id or "," in device_id or len(device_id) > MAX_DEVICE_ID_CHARS:
             raise ProtocolError(
                 f"worker.device_ids: {device_id[:40]!r}: must be 1 to {MAX_DEVICE_ID_CHARS} "
@@ -235,7 +237,7 @@ def check_worker(worker: WorkerInfo) -> None:
 
 
 def _check_identity(worker: WorkerInfo) -> None:
-    """Check by what a worker says which image and which process it is."""
+    """Check what identifies the worker's image and process."""
     for field in ("lock", "files", "files_built"):
         value = getattr(worker, field)
         if value is not None and (problem := hash_problem(f"worker.{field}", value)):
@@ -244,7 +246,7 @@ def _check_identity(worker: WorkerInfo) -> None:
         value = getattr(worker, field)
         if value is not None and not PROCESS.fullmatch(value):
             raise ProtocolError(f"worker.{field}: {value[:40]!r}: must be 32 hexadecimal digits")
-    # Earlier releases did not name them.
+    # Earlier releases did not send them.
     if worker.process is not None and worker.device == "gpu" and not worker.device_ids:
         raise ProtocolError("worker.device_ids: none: a worker of device gpu names those it sees")
 
@@ -258,10 +260,10 @@ def _check_metrics(metrics: Mapping[str, float]) -> None:
 
 
 def _found_size(found: Found) -> int:
-    """Return the size of a parameter in a message, bytes."""
+    """Return the size of a parameter in a message in bytes."""
     return len(json.dumps(found.to_json()))
 
 
 def _short(number: int) -> str:
-    """Return a number in words that fit a message; its digits may be thousands."""
+    """Return a number as text that fits into a message; it may have thousands of digits."""
     return str(number) if abs(number) < 10**30 else f"a number of {number.bit_length()} bits"

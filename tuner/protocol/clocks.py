@@ -1,19 +1,19 @@
-"""How far the clocks of a server and of who asks it are apart, by the date of an answer."""
+"""Measures the difference between a server's clock and ours, by the date of its answer."""
 
 from __future__ import annotations
 
 import datetime
 import email.utils
 
-#: Clocks that differ by less do no harm worth a word, seconds.
+#: Seconds of difference between the clocks that are too harmless to be reported.
 TOLD_S = 120.0
 
 
 def clock_off_s(date: str | None, asked: float, answered: float) -> float:
-    """Return how far the server's clock is ahead of ours, seconds, negative: behind.
+    """Return how many seconds the server's clock is ahead of ours; negative: behind.
 
     Args:
-        date: the header of its answer; None, or what is no date: nothing is known, which is 0.
+        date: header of its answer; None or an invalid date gives 0 (unknown).
         asked: our time when it was asked, seconds since the epoch.
         answered: our time when the answer came.
     """
@@ -22,7 +22,7 @@ def clock_off_s(date: str | None, asked: float, answered: float) -> float:
 
 
 def clocks_text(url: str, date: str | None, asked: float, answered: float) -> str:
-    """Return that the clocks differ, what that harms and what to do; empty: they do not.
+    """Return a text on the clock difference, its harm and its remedy; empty if there is none.
 
     Args:
         date: see `clock_off_s`.

@@ -1,14 +1,14 @@
-"""The places for values in the texts of a command: `--lr={train.learning_rate}`."""
+"""Placeholders in the arguments of a command: `--lr={train.learning_rate}`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 
-#: What a command may ask for beside the parameters; a parameter of the same name comes first.
+#: Placeholders besides the parameters; a parameter of the same name takes precedence.
 COMMAND_WORDS = ("seed", "trial", "attempt", "run_dir", "checkpoint_dir", "params", "devices")
 
-#: A word in braces; one in double braces stands for itself, and so do braces around anything else.
+#: A name in braces; double braces and braces around anything else are kept literally.
 _PLACE = re.compile(r"\{\{([^{}]*)\}\}|\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
 

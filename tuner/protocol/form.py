@@ -1,4 +1,4 @@
-"""The form of a message: fields with types, to JSON and back."""
+"""The form of messages: typed fields, converted to JSON and back."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-#: The largest whole number in a message: what every database can hold.
+#: Largest integer in a message: what every database can store.
 MAX_INT = 2**31 - 1
 
 
 class ProtocolError(ValueError):
-    """A message does not have the form this module declares; the text names the field."""
+    """A message does not have the declared form; the text names the field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """Base of all wire messages: to and from plain JSON values."""
+    """Base class of all wire messages: converts to and from plain JSON values."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the message as JSON values (tuples become lists); objects are not copied."""
-        # `dataclasses.asdict` copies every value of a spec, at ten times the cost.
+        # `dataclasses.asdict` copies every value of a spec, which takes ten times as long.
         return {spec.name: _plain(getattr(self, spec.name)) for spec in dataclasses.fields(self)}
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        """Build the message from parsed JSON; unknown fields, as of a newer peer, are ignored.
+        """Build the message from parsed JSON; unknown fields, e.g. from a newer peer, are ignored.
 
         Raises:
-            ProtocolError: not an object, a field is missing or has the wrong JSON type.
+            ProtocolError: it is not an object, or a field is missing or has the wrong JSON type.
         """
         if not isinstance(data, dict):
             raise ProtocolError(f"{cls.__name__}: expected an object, got {type(data).__name__}")
@@ -58,12 +58,12 @@ def dumps(message: Message) -> str:
 
 @functools.cache
 def _hints(kind: type[Message]) -> dict[str, Any]:
-    """Return the types of a message's fields; evaluating them costs more than all the rest."""
+    """Return the types of a message's fields, cached because evaluating them is slow."""
     return typing.get_type_hints(kind)
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` as JSON values; messages stand alone or in lists."""
+    """Return `value` as JSON values; messages may occur directly or in lists."""
     if isinstance(value, Message):
         return value.to_json()
     if isinstance(value, list | tuple):
@@ -72,7 +72,7 @@ def _plain(value: Any) -> Any:
 
 
 def _convert(where: str, hint: Any, value: Any) -> Any:
-    """Return `value` as the declared type; JSON has no tuple, int or nested message of its own."""
+    """Return `value` as the declared type; JSON itself has no tuples, integers or messages."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _convert_union(where, hint, value)

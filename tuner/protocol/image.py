@@ -1,7 +1,7 @@
-"""What an image says of itself: the facts that its build writes into it, and how far they hold.
+"""What an image reports about itself, as recorded at its build, and how far it is verified.
 
-`docker/worker.Dockerfile` writes them into `/app/image.json`; a worker reads and sends them, and
-whoever deploys binds a token to them (`tuner token create --image-facts`).
+`docker/worker.Dockerfile` writes them to `/app/image.json`; a worker reads and sends them, and the
+operator binds a token to them (`tuner token create --image-facts`).
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from typing import Literal
 
 from tuner.protocol.form import ProtocolError
 
-#: A SHA-256 as it is written: 64 hexadecimal digits, small letters.
+#: A SHA-256 in text form: 64 lower-case hexadecimal digits.
 SHA256 = re.compile(r"[0-9a-f]{64}")
-#: Of a file of facts, bytes: it has seven short fields.
+#: Maximum size of a file of facts, in bytes: it has seven short fields.
 MAX_FACTS_BYTES = 65_536
 
-#: How far it is proven which image ran a trial; each holds what stands before it.
-#: `stated`: by the worker's word. `token`: its token is bound to the image's digest. `lock`: the
-#: hash of the image's lock file is the token's as well. `files`: so is what is installed in it.
+#: How far it is verified which image ran a trial; each level includes the previous ones. `stated`:
+#: only the worker says so. `token`: its token is bound to the image's digest. `lock`: the hash of
+#: the image's lock file matches the token's as well. `files`: so does the hash of what is
+#: installed.
 Verified = Literal["stated", "token", "lock", "files"]
-#: Fields of `config.json` that say which image ran a trial, and how far that is proven.
+#: Fields of `config.json` that say which image ran a trial, and how far that is verified.
 IMAGE_FACTS = ("image", "lock", "files", "image_verified")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFacts:
-    """What the build of an image says of it; None: it does not.
+    """What an image recorded about itself at its build; None if it did not.
 
     Attributes:
-        lock: SHA-256 of the lock file that its packages were installed from, in hexadecimal digits.
-        files: what `python -m workers measure` said of it when it had been built, likewise.
+        lock: SHA-256 (hexadecimal) of the lock file that its packages were installed from.
+        files: output of `python -m workers measure` right after the build, also a SHA-256.
     """
 
     lock: str | None
@@ -43,10 +44,10 @@ def parse_image_facts(content: bytes) -> ImageFacts:
     """Read the facts of an image.
 
     Args:
-        content: a JSON object of at most `MAX_FACTS_BYTES`; other fields than ours are passed over.
+        content: a JSON object of at most `MAX_FACTS_BYTES`; other fields are ignored.
 
     Raises:
-        ProtocolError: it is none, or one of its hashes is none.
+        ProtocolError: it is not such an object, or one of its hashes is malformed.
     """
     if len(content) > MAX_FACTS_BYTES:
         raise ProtocolError(f"more than {MAX_FACTS_BYTES} bytes: no facts of an image")
@@ -60,10 +61,10 @@ def parse_image_facts(content: bytes) -> ImageFacts:
 
 
 def hash_problem(name: str, value: str) -> str | None:
-    """Return why a value is no SHA-256; None when it is one.
+    """Return why a value is not a SHA-256; None if it is one.
 
     Args:
-        name: of what has the value.
+        name: of the field, for the message.
         value: to be looked at.
     """
     if SHA256.fullmatch(value):

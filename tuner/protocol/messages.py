@@ -8,14 +8,15 @@ from typing import Any, Literal
 from tuner.protocol.form import Message
 
 VERSION = 1
-#: The worker's parent process beats this often; an attempt without a beat for `LEASE_S` is lost.
+#: Seconds between beats of a worker's parent process; without a beat for `LEASE_S`, its attempt is
+#: lost.
 BEAT_S = 5.0
 LEASE_S = 20.0
-#: Reports of one attempt are posted at most this often; those between are sent together.
+#: Minimum seconds between two posts of an attempt's reports; those in between are sent together.
 REPORT_INTERVAL_S = 0.5
 
-#: The wake-up queue of a device kind is `tuner-<kind>`, that of workers with several devices
-#: `tuner-<kind><number>`; workers accept this one task alone.
+#: Prefix of the wake-up queues: `tuner-<kind>` for a kind of device, `tuner-<kind><number>` for
+#: workers with several devices; workers accept only this task from them.
 QUEUE_PREFIX = "tuner-"
 WAKE_UP_TASK = "workers.wake.wake_up"
 
@@ -25,37 +26,37 @@ Outcome = Literal["complete", "pruned", "failed"]
 Cause = Literal[
     "lost", "preempted", "rejected", "storage", "oom", "timeout", "diverged", "error", "cancelled"
 ]
-#: What the server wants of a running attempt; `prune` and `cancel` let it end by itself first.
+#: What the server asks of a running attempt; `prune` and `cancel` let it end by itself first.
 Order = Literal["continue", "prune", "cancel"]
 Reproducibility = Literal["off", "seeded", "strict"]
 
-#: A name that may become a path or an identifier (project, study).
+#: A name that may become part of a path or an identifier (project, study).
 NAME_PATTERN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point(Message):
-    """One report of a trial: `step` epochs are finished (from 1), the metric stands at `value`."""
+    """One report of a trial: after `step` epochs (from 1) the metric has the value `value`."""
 
     step: int
     value: float | str
-    #: Other metrics seen at this step, flat scalars for TensorBoard.
+    #: Other metrics at this step: scalars for TensorBoard.
     metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found(Message):
-    """A parameter that a hypermodel has: met by a trial, or known of the study."""
+    """A parameter of a hypermodel, as encountered by a trial or known to the study."""
 
-    #: Ours, a dotted word; in `Assignment.known` that of the search space.
+    #: Our name for it, a dotted word; in `Assignment.known`, its name in the search space.
     name: str
-    #: The hypermodel's own name. Empty in `Assignment.known`: the user gave the parameter, and no
-    #: trial has met it yet.
+    #: The hypermodel's own name. Empty in `Assignment.known` if the user declared the parameter and
+    #: no trial has encountered it yet.
     source: str
-    #: As in a spec: `{type, low, high, step, log, values, value, when}`, `when` in our names.
-    #: What the hypermodel says, also where the spec has narrowed it.
+    #: As in a spec: `{type, low, high, step, log, values, value, when}`, with our names in `when`.
+    #: This is what the hypermodel declares, even if the spec has narrowed it.
     definition: dict[str, Any]
-    #: What the trial uses; None: the parameter is not active in it. None in `Assignment.known`.
+    #: The value that the trial uses; None if the parameter is inactive, and in `Assignment.known`.
     value: str | bool | int | float | None = None
 
 
@@ -67,42 +68,44 @@ class WorkerInfo(Message):
     host: str
     pid: int
     device: Device = "cpu"
-    #: GPU UUID for a pinned device, the first of several, else None.
+    #: UUID of the GPU, or of the first of several, if pinned; otherwise None.
     device_id: str | None = None
-    #: The UUIDs of all its GPUs, at most 8, in their order; of a worker of an earlier release none.
+    #: UUIDs of all its GPUs, in order, at most 8; empty from workers of an earlier release.
     device_ids: list[str] = field(default_factory=list)
     image: str | None = None
     release: str = ""
     isolation: Isolation = "fork"
-    #: SHA-256 of the lock file that its image was built with, as the image says it.
+    #: SHA-256 of the lock file that its image was built with, as recorded in the image.
     lock: str | None = None
-    #: What `python -m workers measure` says of what is installed here, measured at its start; and
-    #: what it said when the image had been built. None: this is no image that was built so.
+    #: Output of `python -m workers measure` for the present installation, measured at start; and
+    #: the value recorded when the image was built. None if the image was not built that way.
     files: str | None = None
     files_built: str | None = None
-    #: This process, by a number of its own: 32 hexadecimal digits. None, of an earlier release:
-    #: host and pid, which containers may share.
+    #: Unique id of this process: 32 hexadecimal digits. None from an earlier release, which is
+    #: identified by host and pid; containers may share these.
     process: str | None = None
-    #: The supervisor that has one process at a time under this name, likewise; None: there is none.
+    #: Likewise the id of the supervisor that runs one process at a time under this name; None if
+    #: there is none.
     keeper: str | None = None
 
     @property
     def gpus(self) -> int:
-        """How many GPUs it owns; 0 for a worker of the processor."""
+        """Number of GPUs that it owns; 0 for a CPU worker."""
         return 0 if self.device == "cpu" else max(1, len(self.device_ids))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(Message):
-    """Ask for an attempt. Sent again with the same token, it gets the same answer."""
+    """A request for an attempt. Repeated with the same token, it gets the same answer."""
 
-    #: Made by the worker before it claims: 32 to 64 hexadecimal characters, for this claim alone.
+    #: Created by the worker before it claims: 32 to 64 hexadecimal characters, unique to this
+    #: claim.
     token: str
     worker: WorkerInfo
-    #: How long the server may hold the answer back until there is work, seconds, at most 30.
+    #: Maximum seconds, up to 30, that the server may delay the answer until there is work.
     wait_s: float = 0.0
-    #: `project/study`: an attempt of this study only. Attempts of a study whose objective is
-    #: `external` are given to such claims alone.
+    #: `project/study`: restricts the claim to this study. Attempts of a study whose objective is
+    #: `external` are given only to such claims.
     study: str | None = None
     version: int = VERSION
 
@@ -125,23 +128,25 @@ class Assignment(Message):
     run_dir: str
     #: Relative to the checkpoint root.
     checkpoint_dir: str
-    #: SHA-256 of the code snapshot; None when the image holds the code.
+    #: SHA-256 of the code snapshot; None if the image contains the code.
     code: str | None = None
     timeout_s: float | None = None
-    #: GPUs that the trial owns: those of its worker; 0 on the processor, and of an earlier server.
+    #: Number of GPUs that the trial owns: those of its worker; 0 on a CPU, and from an earlier
+    #: server.
     devices: int = 0
     reproducibility: Reproducibility = "seeded"
-    #: What Keras computes with; None: what the code or the worker's environment says.
+    #: Keras backend; None: left to the code or the worker's environment.
     backend: str | None = None
-    #: The curve of the predecessor that this attempt continues, in step order.
+    #: The curve of the previous attempt that this one continues, in step order.
     curve: list[Point] = field(default_factory=list)
     #: The part of `config.json` that the server knows (spec, distributions, proposal, code, data).
     config: dict[str, Any] = field(default_factory=dict)
-    #: Of a hypermodel: the parameters that the study knows.
+    #: For a hypermodel: the parameters that the study knows.
     known: list[Found] = field(default_factory=list)
-    #: Of a hypermodel: `module:function` that returns the arguments of `fit`.
+    #: For a hypermodel: `module:function` that returns the arguments of `fit`.
     loader: str | None = None
-    #: The texts of the command, `{train.learning_rate}` where a value stands; empty: none.
+    #: The arguments of the command, with placeholders such as `{train.learning_rate}`; may be
+    #: empty.
     command: list[str] = field(default_factory=list)
     lease_s: float = LEASE_S
     version: int = VERSION
@@ -149,26 +154,26 @@ class Assignment(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Message):
-    """Points of one attempt, in step order. Sent again, it changes nothing."""
+    """Points of one attempt, in step order; idempotent."""
 
     token: str
     points: list[Point]
-    #: Parameters that the trial has met and that the study did not know.
+    #: Parameters that the trial has encountered and that the study did not know yet.
     found: list[Found] = field(default_factory=list)
     version: int = VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
 class Beat(Message):
-    """A worker's sign of life; extends the lease of the attempt it runs."""
+    """A worker's heartbeat; extends the lease of the attempt it runs."""
 
     worker: WorkerInfo
-    #: `starting` before the imports, so before the first claim; a server of an earlier release
-    #: refuses it.
+    #: `starting` is sent before the imports, so before the first claim; a server of an earlier
+    #: release rejects it.
     state: Literal["starting", "idle", "busy", "stopping"]
     attempt: str | None = None
     token: str | None = None
-    #: What a self-test has found wrong; empty: it passed; None: none was made.
+    #: Problem found by a self-test; empty: it passed; None: none was run.
     self_test: str | None = None
     version: int = VERSION
 
@@ -178,11 +183,11 @@ class Reply(Message):
     """The server's answer to a report or a beat."""
 
     order: Order = "continue"
-    #: The worker takes no further attempt and leaves when this one has ended.
+    #: The worker must take no further attempt and exit when this one has ended.
     drain: bool = False
-    #: The worker is out of service and is to test itself; the result comes with its next beat.
+    #: The worker is out of service and must test itself; it sends the result with its next beat.
     self_test: bool = False
-    #: Why it is drained or out of service, for its log.
+    #: Why it is draining or out of service, for its log.
     reason: str = ""
 
 
@@ -192,39 +197,39 @@ class Finish(Message):
 
     token: str
     outcome: Outcome
-    #: Exact objective(s) in the study's metric order; empty unless the outcome is complete.
+    #: Exact objective value(s) in the study's metric order; empty unless the outcome is complete.
     values: list[float | str] = field(default_factory=list)
     #: Everything numeric the objective returned, by name.
     metrics: dict[str, float] = field(default_factory=dict)
-    #: Set when the outcome is failed.
+    #: Set if the outcome is failed.
     cause: Cause | None = None
-    #: Traceback or explanation, last `ERROR_LINES` lines.
+    #: Traceback or explanation: the last `ERROR_LINES` lines.
     error: str = ""
-    #: Reports that were not posted yet.
+    #: Reports not yet posted.
     points: list[Point] = field(default_factory=list)
     duration_s: float = 0.0
-    #: Of the trial's process, if it was reaped: exit status, or minus the signal.
+    #: Exit status of the trial's process, or minus the signal, if the process was reaped.
     exit_status: int | None = None
-    #: Files below the code folder that the trial has imported: relative, with slashes.
+    #: Files below the code folder that the trial has imported: relative paths with slashes.
     modules: list[str] = field(default_factory=list)
-    #: Parameters that the trial has met and that no report took.
+    #: Parameters that the trial has encountered and that were sent with no report.
     found: list[Found] = field(default_factory=list)
     version: int = VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished(Message):
-    """The answer to a finish that was accepted."""
+    """The answer to an accepted finish."""
 
-    #: True when this attempt's result became the trial's outcome: only then `objective` is logged.
+    #: Whether this attempt's result became the trial's outcome: only then is `objective` logged.
     is_outcome: bool
-    #: The content of `trial.json`, to be written as it is.
+    #: The content of `trial.json`, to be written unchanged.
     record: dict[str, Any] = field(default_factory=dict)
 
 
 def queue_name(device: Device, devices: int = 1) -> str:
-    """Return the name of the wake-up queue of the workers that own so many devices of a kind.
+    """Return the name of the wake-up queue of workers that own this number of devices of a kind.
 
-    A wake-up for one that owns four is not to be taken by one that owns one.
+    A wake-up for a worker with four devices must not be taken by a worker with one.
     """
     return QUEUE_PREFIX + device + (str(devices) if devices > 1 else "")

@@ -1,7 +1,7 @@
-"""A hypermodel's own names (`units 1`, `scope/x`) as names of a search space: dotted words.
+"""Turns a hypermodel's own names (`units 1`, `scope/x`) into names of a search space: dotted words.
 
-One name may have several definitions under different conditions. The first keeps the name, a
-further one is called `<name>.<value of its innermost condition>`; what is taken gets a number.
+A name may have several definitions under different conditions. The first keeps the name, further
+ones are called `<name>.<value of the innermost condition>`; a name already taken gets a number.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import unicodedata
 from collections.abc import Collection
 from typing import Any
 
-#: Of a name of the search space.
+#: Maximum length of a name of the search space, in characters.
 MAX_NAME = 100
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]+")
 
 
 def dotted_name(source: str) -> str:
-    """Return the dotted word that stands for a name: `scope/x` is scope.x, `units 1` is units_1."""
+    """Return the dotted word for a name: `scope/x` becomes scope.x, `units 1` becomes units_1."""
     words = [_word(part) for part in re.split(r"[/.]", source)]
     return ".".join(word for word in words if word)[:MAX_NAME].rstrip(".") or "parameter"
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
-    """Return `name`, with a number after it where it is taken."""
+    """Return `name`, with a number appended if it is taken."""
     number, found = 1, name
     while found in taken:
         number += 1
@@ -39,7 +39,7 @@ def branch_name(name: str, value: Any) -> str:
 
 
 def _word(text: str) -> str:
-    """Return a text as one word of letters, digits and _; nothing when it has none."""
+    """Return a text as one word of letters, digits and _; empty if it has none of these."""
     plain = unicodedata.normalize("NFKD", text.strip()).encode("ascii", "ignore").decode()
     word = _NO_WORD.sub("_", plain)
     if word != text:

@@ -1,4 +1,4 @@
-"""Numbers on the wire: JSON has no NaN and no infinity."""
+"""Numbers in messages: JSON has no NaN and no infinity."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Literal
 
 from tuner.protocol.form import ProtocolError
 
-#: A number as it crosses the wire.
+#: A number as sent in a message.
 WireNumber = float | Literal["nan", "inf", "-inf"]
 
 
 def encode_number(value: float) -> WireNumber:
-    """Return `value` as it crosses the wire: itself if finite, else "nan", "inf" or "-inf"."""
+    """Return `value` as sent in a message: itself if finite, otherwise "nan", "inf" or "-inf"."""
     if math.isfinite(value):
         return value
     if math.isnan(value):

@@ -1,4 +1,4 @@
-"""What a client does that is told it asks too often."""
+"""How long a client waits after the server has told it to slow down."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 
 def retry_after_s(header: str | None, most_s: float) -> float:
-    """Return how long to wait before the same request is sent again, seconds.
+    """Return the seconds to wait before the same request is sent again.
 
     Args:
         header: `Retry-After` of the answer, in seconds; a date or anything else counts as 1.
-        most_s: nobody waits longer.
+        most_s: maximum number of seconds returned.
     """
     try:
         seconds = float(header or "")

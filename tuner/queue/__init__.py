@@ -1,1 +1,1 @@
-"""The queue: wake-ups over Redis, which may be wiped at any time without losing anything."""
+"""The queue: wake-ups over Redis, which may be wiped at any time without any loss."""

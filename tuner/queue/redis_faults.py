@@ -1,14 +1,15 @@
-"""Which releases of Redis and Valkey have known faults.
+"""Releases of Redis and Valkey with known vulnerabilities.
 
-From their makers' security releases: Redis of 18 August 2026 (6.2.24, 7.2.16, 7.4.11, 8.2.9,
-8.4.6, 8.6.6, 8.8.2), Valkey of 21 July 2026 (7.2.14, 8.0.10, 8.1.9, 9.0.5, 9.1.1). They mend
-remote code execution in scripting, RESTORE, streams and connection handling (CVE-2025-49844,
-CVE-2026-23479, CVE-2026-25243, CVE-2026-23631, CVE-2026-56684, CVE-2026-63639 and others).
+From the vendors' security releases: Redis of 18 August 2026 (6.2.24, 7.2.16, 7.4.11, 8.2.9, 8.4.6,
+8.6.6, 8.8.2), Valkey of 21 July 2026 (7.2.14, 8.0.10, 8.1.9, 9.0.5, 9.1.1). They fix remote code
+execution in scripting, RESTORE, streams and connection handling (CVE-2025-49844, CVE-2026-23479,
+CVE-2026-25243, CVE-2026-23631, CVE-2026-56684, CVE-2026-63639 and others).
 """
 
 from __future__ import annotations
 
-#: By series the first release with all that is known mended; a series between has no such release.
+#: First patch release of each series that fixes everything known; series not listed have no such
+#: release.
 _MENDED: dict[str, dict[tuple[int, int], int]] = {
     "Redis": {(6, 2): 24, (7, 2): 16, (7, 4): 11, (8, 2): 9, (8, 4): 6, (8, 6): 6, (8, 8): 2},
     "Valkey": {(7, 2): 14, (8, 0): 10, (8, 1): 9, (9, 0): 5, (9, 1): 1},
@@ -16,9 +17,9 @@ _MENDED: dict[str, dict[tuple[int, int], int]] = {
 
 
 def known_faults(product: str, version: tuple[int, ...]) -> str | None:
-    """Return what is known against a release and which one to take; None: nothing.
+    """Return a release's known vulnerabilities and which one to use instead; None: none known.
 
-    A distribution may have mended a release under its old number; that cannot be seen from here.
+    A distribution may have patched a release without changing its number; that is not visible here.
 
     Args:
         product: Redis or Valkey.

@@ -27,17 +27,17 @@ _FOLDER_PREFIX = "tuner-redis-"
 
 
 class RedisServer:
-    """A private Redis process; mutable because the process comes and goes while its URL stays.
+    """A private Redis process; mutable because the process may be restarted while its URL stays.
 
-    It listens on no port, in a folder of mode 700, and keeps an append-only file. It is told to die
-    with the *thread* that starts it (Linux ties the request to threads), so `start` must be called
-    from one that lives as long as the process: the main one.
+    It listens on no port, lives in a folder of mode 700, and keeps an append-only file. It is set
+    to die with the *thread* that starts it (Linux ties this to threads), so `start` must be called
+    from a thread that lives as long as the process: the main thread.
 
     Args:
         binary: the `redis-server` or `valkey-server` to run.
         data: folder of the append-only file and the log; made when missing.
-        access: who may do what there; without it, whoever reaches the socket may do everything.
-        version: of the binary; says which commands it knows.
+        access: users and passwords; without it, anybody who reaches the socket may do everything.
+        version: of the binary; determines which commands it knows.
     """
 
     def __init__(
@@ -58,36 +58,36 @@ class RedisServer:
 
     @property
     def access(self) -> RedisAccess | None:
-        """Who may do what, with the socket; None: whoever reaches the socket may do everything."""
+        """Users and passwords, with the socket; None: no access control."""
         return self._access
 
     @property
     def url(self) -> str:
-        """The URL for who sends wake-ups; the same for the life of this object."""
+        """The URL for sending wake-ups; it stays the same for the life of this object."""
         return self._access.url("server") if self._access else f"unix://{self._socket}"
 
     @property
     def worker_url(self) -> str:
-        """The URL for who fetches wake-ups, and can do nothing else."""
+        """The URL for fetching wake-ups, which permits nothing else."""
         return self._access.url("worker") if self._access else self.url
 
     @property
     def log_path(self) -> Path:
-        """What the server says about itself."""
+        """The server's log."""
         return self.data / "redis.log"
 
     @property
     def pid(self) -> int | None:
-        """The process, or None when it is not running."""
+        """The process id, or None if it is not running."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Start the server unless it runs, and return when it answers.
+        """Start the server unless it is running, and return when it answers.
 
-        Wake-ups are all it holds, so data that it cannot read are set aside and it starts empty.
+        It holds only wake-ups, so unreadable data is set aside and it starts empty.
 
         Raises:
-            SetupError: it does not start; the text has the end of its log.
+            SetupError: it does not start; the text includes the end of its log.
         """
         if self.pid is not None:
             return
@@ -105,7 +105,7 @@ class RedisServer:
         )
 
     def stop(self) -> None:
-        """End the server, keeping what it holds, and remove its socket; may be repeated."""
+        """Stop the server, keeping its data, and remove its socket; idempotent."""
         process, self._process = self._process, None
         if process is not None:
             end_child(process, STOP_TIMEOUT_S)
@@ -118,7 +118,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={"PATH": os.defpath, "LC_ALL": "C"},
-            # A session of its own: Ctrl-C must end the API before its Redis.
+            # In a session of its own: on Ctrl-C the API must end before its Redis.
             start_new_session=True,
             # SIGTERM, not SIGKILL: the server then writes what it has not yet synced.
             preexec_fn=make_bond(),
@@ -142,7 +142,7 @@ class RedisServer:
         return self.data / "redis.conf"
 
     def _configure(self) -> None:
-        """Write the configuration: in a file, because every account sees a command line."""
+        """Write the configuration: to a file, because every account can see command lines."""
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -163,13 +163,13 @@ class RedisServer:
 
 
 def _quote(value: str) -> str:
-    """Return a value as Redis reads it from a file."""
+    """Return a value quoted for Redis' configuration file."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
 def _make_socket_folder() -> Path:
-    """Return a new folder of mode 700 with a short path: a socket's has at most 107 bytes."""
+    """Return a new folder of mode 700 with a short path: a socket's path has at most 107 bytes."""
     own = Path(f"/run/user/{os.getuid()}")
     root = own if os.access(own, os.W_OK) else Path(tempfile.gettempdir())
     if len(os.fsencode(root)) > 60:
@@ -179,7 +179,7 @@ def _make_socket_folder() -> Path:
 
 
 def _sweep(root: Path) -> None:
-    """Remove the folders of processes that were killed; a folder's name holds its owner's pid."""
+    """Remove the folders of killed processes; a folder's name contains its owner's pid."""
     for folder in root.glob(f"{_FOLDER_PREFIX}*"):
         owner = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
@@ -188,7 +188,7 @@ def _sweep(root: Path) -> None:
 
 
 def _set_aside(data: Path) -> Path | None:
-    """Move the server's data away, over what was moved before; None: there was nothing."""
+    """Move the server's data away, replacing older such data; None: there was nothing to move."""
     aside = data / "unreadable"
     written = [path for path in data.iterdir() if path.name.startswith(("appendonly", "dump"))]
     if not written:

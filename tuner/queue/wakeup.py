@@ -1,4 +1,4 @@
-"""Waking idle workers through RQ: a message says that there may be work, and nothing else."""
+"""Wakes idle workers through RQ: a message only says that there may be work."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tuner.runtime.faultpoints import reach
 
 logger = logging.getLogger(__name__)
 
-#: The API never waits longer than this for Redis, seconds.
+#: Maximum seconds that the API waits for Redis.
 SOCKET_TIMEOUT_S = 0.5
-#: After a failure Redis is left alone for this long.
+#: Seconds for which Redis is not contacted after a failure.
 PAUSE_S = 2.0
-#: A wake-up that nobody has fetched by then is worthless.
+#: Seconds after which a wake-up that nobody has fetched is useless.
 TTL_S = 60
 
 
 class WakeUps:
-    """Sends wake-ups. When Redis was emptied or away, they are simply sent again."""
+    """Sends wake-ups. If Redis was emptied or unavailable, they are simply sent again."""
 
     def __init__(self, url: str) -> None:
         self._redis = redis.Redis.from_url(
             url,
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=SOCKET_TIMEOUT_S,
-            # The default of ten retries would hold the coordinator for seconds.
+            # The default of ten retries would block the coordinator for seconds.
             retry=Retry(NoBackoff(), 0),
         )
         self._queues: dict[str, Queue] = {}
@@ -41,11 +41,11 @@ class WakeUps:
         self.problem: str | None = None
 
     def send(self, device: Device, wanted: int, *, devices: int = 1) -> int:
-        """Have `wanted` wake-ups wait for workers; return how many were sent.
+        """Top up the waiting wake-ups to `wanted`; return how many were sent.
 
         Args:
-            wanted: wake-ups.
-            devices: how many of that kind such a worker owns.
+            wanted: number of wake-ups.
+            devices: number of devices of that kind that such a worker owns.
         """
         if wanted <= 0 or time.monotonic() < self._paused_until:
             return 0
@@ -68,9 +68,9 @@ class WakeUps:
         return max(0, missing)
 
     def lengths(self) -> dict[Device, int] | None:
-        """Return the number of wake-ups by kind of device, None when Redis does not answer.
+        """Return the number of wake-ups by kind of device, None if Redis does not answer.
 
-        Safe from any thread.
+        Thread-safe.
         """
         kinds: tuple[Device, ...] = get_args(Device)
         queues = [
@@ -98,7 +98,7 @@ class WakeUps:
         return self._queues[name]
 
     def _note_problem(self, exc: redis.RedisError) -> None:
-        # Workers poll while Redis is away, so this costs seconds, not trials.
+        # Workers poll while Redis is unavailable, so this costs seconds, not trials.
         self._paused_until = time.monotonic() + PAUSE_S
         if self.problem is None:
             logger.warning("redis is not available", extra={"error": type(exc).__name__})

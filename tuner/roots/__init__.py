@@ -1,9 +1,9 @@
-"""Log root and checkpoint root: the folders that users' code writes into.
+"""Log root and checkpoint root: the folders that users' code writes to.
 
 Nothing below them is trusted. Whatever this program opens, lists, writes or removes there goes
 through a `Folder`: an open directory from which one name at a time is resolved, no link is
-followed, and only a regular file of bounded size is opened. So nothing outside is ever touched,
-and nothing that a trial has left there can block or fill this process.
+followed, and only regular files of bounded size are opened. So nothing outside is ever touched, and
+nothing that a trial has left there can block or fill this process.
 """
 
 from tuner.roots.folder import Folder as Folder

@@ -15,17 +15,17 @@ from typing import Literal
 from tuner.roots.unfit import UnfitError, check_name, check_regular, kind_name
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-#: A named pipe is opened without waiting for its other end, a terminal without taking it.
+#: A named pipe is opened without waiting for its other end, a terminal without becoming its owner.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPEND | os.O_CLOEXEC
 _APPEND = (_CREATE & ~os.O_EXCL) | os.O_NONBLOCK | os.O_NOCTTY
-#: What the system calls say where something else than a folder stands, or a link.
+#: The errors of system calls if something other than a folder, or a link, is in the place.
 _NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name in a folder; its kind is that of the name itself, never of a link's target."""
+    """One name in a folder; the kind is that of the name itself, never of a link's target."""
 
     name: str
     kind: Literal["file", "folder", "other"]
@@ -34,10 +34,10 @@ class Entry:
 class Folder:
     """A folder that stays the same one whatever happens to its path meanwhile.
 
-    It holds one descriptor; use it in a `with` block. Not for several threads.
+    It holds one file descriptor; use it in a `with` block. Not thread-safe.
 
     Args:
-        fd: of the directory; taken over.
+        fd: of the directory; the object takes ownership.
         path: where it was found, for messages only.
     """
 
@@ -47,10 +47,10 @@ class Folder:
 
     @classmethod
     def of_root(cls, root: Path) -> Folder:
-        """Open a root itself. Its path is the operator's, so links in it are followed.
+        """Open a root itself. Its path is configured by the operator, so links in it are followed.
 
         Raises:
-            OSError: it is missing, no folder, or closed to this process.
+            OSError: it is missing, not a folder, or not accessible to this process.
         """
         return cls(os.open(root, _FOLDER), root)
 
@@ -61,7 +61,7 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Close the descriptor; again has no effect."""
+        """Close the descriptor; idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -74,13 +74,13 @@ class Folder:
         """Open the folder `name` in this one.
 
         Args:
-            name: one name, no path.
-            make: make it where it is missing.
+            name: a single name, not a path.
+            make: create it if missing.
 
         Raises:
             FileNotFoundError: it is missing.
-            UnfitError: it is a link or no folder.
-            OSError: it is closed to this process, or cannot be made.
+            UnfitError: it is a link or not a folder.
+            OSError: this process has no access to it, or it cannot be created.
         """
         check_name(name, str(self.path))
         if make:
@@ -98,7 +98,7 @@ class Folder:
         return Folder(fd, self.path / name)
 
     def stat(self, name: str) -> os.stat_result | None:
-        """Return what is known of `name`, a link itself and not its target; None: there is none."""
+        """Return the status of `name`, of a link and not its target; None if it does not exist."""
         check_name(name, str(self.path))
         try:
             return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
@@ -106,25 +106,25 @@ class Folder:
             return None
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what the folder holds, in no order, without keeping it in memory."""
+        """Yield the entries of the folder in arbitrary order, without keeping them in memory."""
         with os.scandir(self._fd) as found:
             for entry in found:
                 yield Entry(entry.name, _kind(entry))
 
     def open_file(self, name: str, *, most: int | None = None) -> io.BufferedReader:
-        """Open a regular file for reading. It is never waited for.
+        """Open a regular file for reading, without ever blocking.
 
         Args:
-            name: one name, no path.
-            most: bytes that it may hold.
+            name: a single name, not a path.
+            most: maximum size in bytes.
 
         Raises:
             FileNotFoundError: it is missing.
-            UnfitError: it is something else, has several names, or is larger.
-            OSError: it is closed to this process.
+            UnfitError: it is not a regular file, has several names, or is too large.
+            OSError: this process may not read it.
         """
         path = str(self.path / name)
-        # Before it is opened, because to open a device can already do something.
+        # Checked before opening, because opening a device can already have effects.
         found = self.stat(name)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
@@ -146,7 +146,7 @@ class Folder:
         """Return the content of a regular file of at most `most` bytes.
 
         Raises:
-            OSError: see `open_file`; UnfitError also where it grows beyond `most` meanwhile.
+            OSError: see `open_file`; UnfitError also if it grows beyond `most` meanwhile.
         """
         with self.open_file(name, most=most) as file:
             content = file.read(most + 1)
@@ -155,21 +155,21 @@ class Folder:
         return content
 
     def create(self, name: str) -> int:
-        """Make a new file and return its descriptor, which appends.
+        """Create a new file and return its descriptor, opened for appending.
 
         Raises:
-            FileExistsError: there is something of that name.
-            OSError: the folder is full, gone or closed to this process.
+            FileExistsError: the name is taken.
+            OSError: the file system is full, or the folder is gone or not accessible.
         """
         check_name(name, str(self.path))
         return os.open(name, _CREATE, 0o666, dir_fd=self._fd)
 
     def append(self, name: str) -> int:
-        """Open a file to be appended to, made where it is missing; return its descriptor.
+        """Open a file for appending, creating it if missing; return its descriptor.
 
         Raises:
-            UnfitError: something else has the name, or the file has several names.
-            OSError: the folder is full, gone or closed to this process.
+            UnfitError: the name belongs to something else, or the file has several names.
+            OSError: the file system is full, or the folder is gone or not accessible.
         """
         path = str(self.path / name)
         found = self.stat(name)
@@ -190,16 +190,17 @@ class Folder:
         return fd
 
     def replace(self, name: str, content: bytes) -> None:
-        """Write a file atomically: a reader, or a crash, sees what was there or the new one.
+        """Write a file atomically: a reader, or a crash, sees either the old file or the new one.
 
-        What has the name is replaced, a link or a named pipe too, but never followed or opened.
+        Whatever has the name is replaced, even a link or a named pipe, but never followed or
+        opened.
 
         Raises:
             UnfitError: a folder has the name.
-            OSError: the file system is full or not writable; what was there is as it was.
+            OSError: the file system is full or not writable; the old file is unchanged.
         """
         check_name(name, str(self.path))
-        # Hosts share the folder and containers process numbers, so only chance tells names apart.
+        # Hosts share the folder and containers share process ids, so only random names are unique.
         temporary = f".{name}.{os.urandom(4).hex()}.tmp"
         fd = self.create(temporary)
         try:
@@ -214,7 +215,7 @@ class Folder:
             raise
 
     def rename(self, name: str, to: str) -> None:
-        """Give what is called `name` another name in this folder; a file `to` is replaced.
+        """Rename `name` within this folder; an existing file `to` is replaced.
 
         Raises:
             UnfitError: `to` is a folder.
@@ -230,7 +231,7 @@ class Folder:
             ) from None
 
     def remove(self, name: str) -> None:
-        """Remove a file, or the name of a link; nothing where there is none.
+        """Remove a file, or a link itself; does nothing if there is none.
 
         Raises:
             UnfitError: it is a folder.
@@ -248,7 +249,7 @@ class Folder:
             raise UnfitError(str(self.path / name), "is a folder, and must be a file") from None
 
     def kind_of(self, name: str) -> str | None:
-        """Return what people call `name`, such as "a named pipe"; None: there is none."""
+        """Return the common name for `name`'s kind, e.g. "a named pipe"; None if it is missing."""
         found = self.stat(name)
         return None if found is None else kind_name(found.st_mode)
 

@@ -1,8 +1,8 @@
-"""A mark in a root, by which another host tells that it sees the very same folder.
+"""A mark in a root, by which another host verifies that it sees the very same folder.
 
-A worker makes a root that is missing. On a node that does not mount the shared file system it would
-so write into the node's own disk: logs that nobody sees, checkpoints that no other node finds.
-`tuner launch` marks both roots and names their marks to the workers, which look before they start.
+A worker creates a missing root. On a node that does not mount the shared file system it would
+therefore write to the node's own disk: logs that nobody sees, checkpoints that no other node finds.
+`tuner launch` marks both roots and passes the marks to the workers, which check them at start.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 
 from tuner.roots.place import Place
 
-#: File in the root; whoever may look into the root may read it.
+#: File in the root; readable by everybody who may list the root.
 MARK_FILE = ".tuner-root"
-#: Variables in which a worker is told the marks of log root and checkpoint root.
+#: Variables that pass the marks of log root and checkpoint root to a worker.
 LOG_ROOT_MARK, CHECKPOINT_ROOT_MARK = "TUNER_LOG_ROOT_MARK", "TUNER_CHECKPOINT_ROOT_MARK"
 
-#: Bytes of a mark, and more than it has.
+#: Maximum bytes read of a mark, more than it has.
 _MOST_BYTES = 200
-#: Another command makes the mark at this moment.
+#: Seconds to wait, and between looks, while another command creates the mark.
 _WAIT_S, _LOOK_S = 2.0, 0.02
 
 
 def read_mark(root: Path) -> str | None:
-    """Return the mark of a root; None where it has none.
+    """Return the mark of a root; None if it has none.
 
     Raises:
         FileNotFoundError: the root is missing.
@@ -41,10 +41,10 @@ def read_mark(root: Path) -> str | None:
 
 
 def mark_root(root: Path) -> str:
-    """Return the mark of a root; it is made where it is missing, and so is the root.
+    """Return the mark of a root; the mark and the root are created if missing.
 
     Raises:
-        OSError: the root or the mark cannot be made or read.
+        OSError: the root or the mark cannot be created or read.
     """
     deadline = time.monotonic() + _WAIT_S
     with Place(root).open(make=True) as folder:
@@ -55,7 +55,7 @@ def mark_root(root: Path) -> str:
                 time.sleep(_LOOK_S)
             if mark:
                 return mark
-            # Of a command that was killed between making and writing it.
+            # Left by a command that was killed between creating and writing it.
             folder.remove(MARK_FILE)
             fd = folder.create(MARK_FILE)
         mark = secrets.token_hex(16)

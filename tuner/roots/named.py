@@ -1,4 +1,4 @@
-"""Files that a person names, or that lie in a folder of theirs: their links are followed."""
+"""Opens files named by a user, or found in a user's folder: links are followed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def open_named(path: Path) -> io.BufferedReader:
-    """Open a regular file, by whatever links it is reached. It is never waited for.
+    """Open a regular file, following links, without ever blocking.
 
     Raises:
         FileNotFoundError: it is missing.
         UnfitError: it is a folder, a named pipe, a device or a socket.
-        OSError: it is closed to this process, or its links lead nowhere.
+        OSError: this process may not read it, or its links lead nowhere.
     """
-    # Before it is opened, because to open a device can already do something.
+    # Checked before opening, because opening a device can already have effects.
     _require_file(path.stat(), path)
     try:
         fd = os.open(path, _READ)

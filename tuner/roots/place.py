@@ -1,4 +1,4 @@
-"""Where a folder lies below a root, to be opened when it is used."""
+"""The location of a folder below a root, opened when it is used."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tuner.roots.folder import Folder
 
 @dataclass(frozen=True)
 class Place:
-    """A folder below a root, by its path; it need not be there.
+    """A folder below a root, by its path; it need not exist.
 
     Args:
-        root: log root or checkpoint root, as the operator names it.
+        root: log root or checkpoint root, as configured by the operator.
         relative: path below it, such as "project/study/trial_00001"; empty for the root itself.
 
     Raises:
@@ -37,7 +37,7 @@ class Place:
 
     @property
     def path(self) -> Path:
-        """The whole path, for messages; what is opened by it is not what this class opens."""
+        """The whole path, for messages only: opening it bypasses the checks of this class."""
         return self.root / self.relative
 
     def below(self, relative: str) -> Place:
@@ -54,12 +54,12 @@ class Place:
         """Open the folder.
 
         Args:
-            make: make what is missing of it, the root too.
+            make: create what is missing of it, including the root.
 
         Raises:
             FileNotFoundError: it is missing.
-            UnfitError: a part of the path below the root is a link or no folder.
-            OSError: it is closed to this process, or cannot be made.
+            UnfitError: a part of the path below the root is a link or not a folder.
+            OSError: this process has no access to it, or it cannot be created.
         """
         if make:
             with contextlib.suppress(FileExistsError):  # a file: said below
@@ -72,7 +72,7 @@ class Place:
         return folder
 
     def exists(self) -> bool:
-        """Return whether the folder is there and can be opened."""
+        """Return whether the folder exists and can be opened."""
         try:
             self.open().close()
         except OSError:
@@ -82,11 +82,11 @@ class Place:
 
 @contextlib.contextmanager
 def opened(where: Place | Folder, *, make: bool = False) -> Iterator[Folder]:
-    """Give a folder that is open inside the block; one that was open before stays so.
+    """Provide an open folder inside the block; one that was already open stays open.
 
     Args:
-        where: a folder, or where one lies.
-        make: see `Place.open`, whose errors these are.
+        where: a folder, or the place of one.
+        make: see `Place.open`, whose errors may be raised.
     """
     if isinstance(where, Folder):
         yield where

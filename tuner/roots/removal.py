@@ -1,4 +1,4 @@
-"""Removing a folder with all that it holds, however deep, and nothing outside of it."""
+"""Removes a folder with everything in it, however deep, and nothing outside it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from tuner.roots.folder import Folder
 from tuner.roots.unfit import UnfitError
 
-#: Names that are held in memory at a time.
+#: Maximum number of names held in memory at a time.
 _BATCH = 1000
-#: What is still not empty after so long is being written to by somebody.
+#: Seconds after which a folder that is still not empty must be in use by a writer.
 _LONGEST_S = 600.0
 _OWNER_MAY = 0o700
 
@@ -22,14 +22,14 @@ _OWNER_MAY = 0o700
 def remove_folder(parent: Folder, name: str) -> bool:
     """Remove the folder `name`; links in it are removed, not followed.
 
-    Folders in it that their owner may not enter or change are opened to this process, where it is
+    Folders inside that their owner may not enter or change are made accessible, if this process is
     the owner.
 
     Returns:
-        Whether there was one. What is not a folder stays: it is not ours.
+        Whether the folder existed. Anything that is not a folder stays: it is not ours.
 
     Raises:
-        OSError: something in it cannot be removed, or comes again and again; the rest may be gone.
+        OSError: something in it cannot be removed, or keeps reappearing; the rest may be gone.
     """
     try:
         folder = _open(parent, name)
@@ -58,10 +58,10 @@ def _empty(folder: Folder, deadline: float) -> None:
 def _remove_inner(folder: Folder, name: str, deadline: float) -> bool:
     """Remove one folder in another; folders in it move up to their grandparent.
 
-    One by one, so that neither memory nor descriptors grow with depth.
+    This is done one by one, so that neither memory nor descriptors grow with depth.
 
     Returns:
-        Whether it was a folder; it need not be gone yet.
+        Whether it was a folder; it may not be gone yet.
     """
     try:
         inner = _open(folder, name)
@@ -87,7 +87,7 @@ def _remove_inner(folder: Folder, name: str, deadline: float) -> bool:
 def _move_up(inner: Folder, name: str, folder: Folder) -> bool:
     """Move a folder from `inner` to `folder`; return whether it is one."""
     try:
-        # To be moved, it must be open to this process.
+        # It can only be moved if this process has access to it.
         _open(inner, name).close()
     except FileNotFoundError:
         return True
@@ -99,7 +99,7 @@ def _move_up(inner: Folder, name: str, folder: Folder) -> bool:
 
 
 def _open(parent: Folder, name: str) -> Folder:
-    """Open a folder so that what is in it can be removed."""
+    """Open a folder so that its contents can be removed."""
     try:
         folder = parent.folder(name)
     except PermissionError:
@@ -113,7 +113,7 @@ def _open(parent: Folder, name: str) -> Folder:
 
 
 def _allow(parent: Folder, name: str) -> None:
-    """Let the owner into a folder that cannot be opened.
+    """Give the owner access to a folder that cannot be opened.
 
     Raises:
         PermissionError: the owner is somebody else.
@@ -121,7 +121,7 @@ def _allow(parent: Folder, name: str) -> None:
     flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(name, flags, dir_fd=parent.fileno())
     try:
-        # The one that is open, whatever has its name by now.
+        # The folder that is open, whatever has its name by now.
         Path(f"/proc/self/fd/{fd}").chmod(_OWNER_MAY)
     except PermissionError as exc:
         raise PermissionError(exc.errno, exc.strerror, str(parent.path / name)) from None
@@ -130,7 +130,7 @@ def _allow(parent: Folder, name: str) -> None:
 
 
 def _go_on(error: OSError, deadline: float, folder: Folder) -> None:
-    """Return where a folder has got new files meanwhile, while there is time; else raise."""
+    """Return if a folder has got new files meanwhile and there is time left; otherwise raise."""
     if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
         raise error
     _check_time(deadline, folder)

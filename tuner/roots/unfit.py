@@ -1,4 +1,4 @@
-"""What stands at a path is of another kind than it must be: the fault of whoever put it there."""
+"""What stands at a path has the wrong kind: the fault of whoever put it there."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _KINDS = {
 class UnfitError(OSError):
     """A file, folder or name below a root is not what it must be.
 
-    It says nothing about the file system: elsewhere below the same root all may be well.
+    It says nothing about the file system: everything else below the root may be fine.
 
     Args:
-        path: where, for people.
+        path: for messages.
         reason: what is wrong, after "PATH: ".
     """
 
@@ -32,12 +32,12 @@ class UnfitError(OSError):
 
 
 def kind_name(mode: int) -> str:
-    """Return what people call a file of this mode (`st_mode`)."""
+    """Return the common name for a file of this mode (`st_mode`)."""
     return _KINDS.get(stat.S_IFMT(mode), "of an unknown kind")
 
 
 def check_name(name: str, where: str) -> None:
-    """Refuse what is not the name of one thing in a folder.
+    """Refuse anything that is not a single name in a folder.
 
     Raises:
         UnfitError: it is empty, "." or "..", or contains "/" or NUL.
@@ -47,10 +47,10 @@ def check_name(name: str, where: str) -> None:
 
 
 def check_regular(found: os.stat_result, path: str, most: int | None) -> None:
-    """Refuse what is not a regular file with one name and at most `most` bytes.
+    """Refuse anything but a regular file with one name and at most `most` bytes.
 
-    A second name (a hard link) may lie outside of the root: what is read here could be a file that
-    only this process may read.
+    A second name (a hard link) may lie outside the root: the file could be one that only this
+    process may read.
 
     Raises:
         UnfitError: see above.

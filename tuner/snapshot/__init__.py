@@ -1,4 +1,4 @@
-"""What a study's code and data are: a content-addressed archive, a fingerprint, the git commit."""
+"""A study's code and data: a content-addressed archive, a fingerprint, the git commit."""
 
 from tuner.snapshot.archive import Snapshot as Snapshot
 from tuner.snapshot.archive import make_snapshot as make_snapshot

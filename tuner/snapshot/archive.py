@@ -1,4 +1,4 @@
-"""The archive of a study's code: the same files give the same bytes, on every machine."""
+"""The archive of a study's code: the same files give the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tuner.snapshot.outputs import describe_left_out
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """The code of a study: `data` is a tar.gz, `sha256` its name everywhere."""
+    """The code of a study: `data` is a tar.gz, `sha256` identifies it everywhere."""
 
     sha256: str
     data: bytes
     files: tuple[str, ...]
-    #: A sentence about outputs and large files that were left out; empty: none were.
+    #: A sentence about outputs and large files that were left out; empty if none were.
     left_out: str = ""
 
     @property
@@ -41,13 +41,13 @@ def make_snapshot(
 ) -> Snapshot:
     """Return the snapshot of `folder`.
 
-    Left out are what the ignore file names, study specs (a changed budget is not changed code),
+    It leaves out what the ignore file names, study specs (a changed budget is not changed code),
     outputs (`tuner.snapshot.outputs`) and `leave_out` (the home, the log root and the checkpoint
-    root, when they lie inside).
+    root, if they lie inside).
 
     Raises:
         SpecError: a link leads out of the folder, the folder is too large or cannot be read, or it
-            holds a top-level module called `tuner` or `workers`.
+            contains a top-level module called `tuner` or `workers`.
     """
     root = folder.resolve()
     taken = take_files(root, leave_out, max_bytes)
@@ -91,8 +91,8 @@ def _tar(root: Path, paths: Iterable[Path]) -> bytes:
 def _gzip(data: bytes) -> bytes:
     """Return `data` as gzip of stored blocks.
 
-    Compressed bytes depend on the zlib that made them, and with them the snapshot's name would:
-    the same code submitted from two machines would be two studies.
+    The bytes of compressed data depend on the zlib version, and the snapshot's hash would too: the
+    same code submitted from two machines would be two studies.
     """
     blocks = [data[at : at + 0xFFFF] for at in range(0, len(data), 0xFFFF)] or [b""]
     out = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]

@@ -1,4 +1,4 @@
-"""Which lines of a module say something else than before, whatever its comments and format."""
+"""Which lines of a module have changed in meaning, ignoring comments and formatting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 from tuner.snapshot.syntax import Statement, list_statements, parse_live, read_text
 
-#: Above this product of statements, finding out which lines changed would take seconds.
+#: Product of the numbers of statements above which comparing lines would take seconds.
 _MAX_WORK = 4_000_000
 _MAX_RANGES = 4
 
@@ -15,7 +15,7 @@ _MAX_RANGES = 4
 def describe_lines(old: bytes, new: bytes, *, as_script: bool = False) -> str:
     """Return what changed between two sources, as `lines 12-14 changed (3 lines)`.
 
-    Numbers are those of the new source. Without syntax that this Python knows, it is `changed`.
+    Numbers refer to the new source. If this Python cannot parse a source, the text is `changed`.
     """
     before = parse_live(old, as_script=as_script)
     after = parse_live(new, as_script=as_script)
@@ -41,7 +41,7 @@ def describe_lines(old: bytes, new: bytes, *, as_script: bool = False) -> str:
 def _differing(
     old: list[Statement], new: list[Statement]
 ) -> tuple[list[Statement], list[Statement]]:
-    """Return both lists without what they begin and end with in common."""
+    """Return both lists without their common beginning and end."""
     start = 0
     while start < min(len(old), len(new)) and old[start].key == new[start].key:
         start += 1
@@ -80,7 +80,7 @@ def _lines_of(statements: Sequence[Statement]) -> list[int]:
 
 
 def _fresh(before: list[str], after: list[str]) -> Iterator[int]:
-    """Yield the indices of the lines that were not there: of a long statement, few change."""
+    """Yield the indices of new lines: of a long statement, only a few change."""
     matcher = SequenceMatcher(
         None, [line.strip() for line in before], [line.strip() for line in after], autojunk=False
     )

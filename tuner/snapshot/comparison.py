@@ -1,7 +1,7 @@
-"""Whether two snapshots hold the same code for an objective, and where they differ if not.
+"""Compares two snapshots: whether an objective's code is the same, and where it differs.
 
-Code is what the objective can import from the folder, as normal forms. Everything else travels with
-it and ends nothing.
+Code is what the objective can import from the folder, in normal form. Everything else is included
+in the snapshot, but its changes do not count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tuner.snapshot.needed import Files, find_code
 from tuner.snapshot.outputs import is_by_name_output, is_likely_output, printable
 from tuner.snapshot.syntax import Trees, normal_form
 
-#: More files than this are counted.
+#: Maximum number of files listed by name; more are only counted.
 _MAX_FILES = 8
 
 
@@ -25,9 +25,9 @@ class CodeDifference:
     """How two snapshots differ.
 
     Attributes:
-        code: one text for each module that differs, `objectives.py: lines 12-14 changed (3 lines)`.
+        code: one text per module that differs, `objectives.py: lines 12-14 changed (3 lines)`.
         others: paths of other files that differ.
-        is_known: False where one of them could not be read: then all of it counts as other code.
+        is_known: False if one of them could not be read: then all of it counts as different code.
     """
 
     code: tuple[str, ...]
@@ -46,12 +46,12 @@ def compare_code(
     """Return how the new snapshot differs from the old one.
 
     Args:
-        old: tar.gz of the study's code; None: it is not stored any more.
+        old: tar.gz of the study's code; None: it is no longer stored.
         new: tar.gz of the submitted code.
-        modules: that a trial begins with.
-        loaded: files that trials of the study have loaded; what the search did not find is code
-            as well.
-        named: texts of the command that a trial begins with: those that name files are code.
+        modules: that a trial starts from.
+        loaded: files that trials of the study have loaded; they count as code even if the search
+            did not find them.
+        named: texts of the command that a trial starts from: the files they name are code.
     """
     before = None if old is None else read_contents(old)
     after = None if new is None else read_contents(new)
@@ -77,14 +77,14 @@ def compare_code(
         for path in {*before, *after} - {*old_code, *new_code}
         if before.get(path) != after.get(path)
         and not is_by_name_output(path)
-        # Of an earlier release, which took outputs along.
+        # From an earlier release, which included outputs.
         and not (path not in after and is_likely_output(path))
     )
     return CodeDifference(code=tuple(texts), others=tuple(others))
 
 
 def _is_same(path: str, before: Files, after: Files, as_script: bool) -> bool:
-    """Return whether a file that counts says the same as before."""
+    """Return whether a relevant file has the same meaning as before."""
     old, new = before.get(path), after.get(path)
     # Most files have not changed, and parsing takes milliseconds.
     return old == new or _form(path, old, as_script=as_script) == _form(
@@ -94,7 +94,7 @@ def _is_same(path: str, before: Files, after: Files, as_script: bool) -> bool:
 
 def _form(path: str, content: bytes | None, as_script: bool) -> str | bytes | None:
     if content is None:
-        # A package is the same with an empty `__init__.py` and without any.
+        # A package with an empty `__init__.py` is the same as one without.
         return "" if posixpath.basename(path) == "__init__.py" else None
     return normal_form(content, as_script=as_script) if path.endswith(".py") else content
 

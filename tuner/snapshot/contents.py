@@ -1,4 +1,4 @@
-"""The files in a stored snapshot, read in memory. Whoever may submit may have sent anything."""
+"""Reads the files of a stored snapshot in memory: untrusted, whoever submitted them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import zlib
 
 from tuner.archives import check_archive
 
-#: Unpacked; a snapshot of ours holds at most an eighth of it.
+#: Maximum unpacked size; a snapshot made by Tuner has at most an eighth of it.
 MAX_UNPACKED_BYTES = 128 << 20
-#: Ours hold at most 5000.
+#: Maximum number of members; a snapshot made by Tuner has at most 5000.
 MAX_MEMBERS = 20_000
-#: Files that are reached through links to folders.
+#: Maximum number of files that are reached through links to folders.
 _MAX_LINKED = 10_000
 
 
 def read_contents(data: bytes) -> dict[str, bytes] | None:
-    """Return content by path, links as what they lead to; None when it is no snapshot.
+    """Return content by path, with links resolved; None if it is not a snapshot.
 
     Args:
         data: a tar.gz.
     """
     try:
-        # It may have been stored by a release that did not look.
+        # It may have been stored by a release that did not check.
         check_archive(data)
         with gzip.open(io.BytesIO(data)) as file:
             plain = file.read(MAX_UNPACKED_BYTES + 1)
@@ -55,7 +55,7 @@ def _read_tar(plain: bytes) -> dict[str, bytes]:
 
 
 def _follow(links: dict[str, str], files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return what links lead to, by the paths that lead there; links to links lead nowhere."""
+    """Return the targets of links by the paths of the links; links to links are not followed."""
     inside: dict[str, list[str]] = {}
     if links:
         for path in files:

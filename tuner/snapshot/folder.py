@@ -1,4 +1,4 @@
-"""Which files of a spec's folder a snapshot takes, and which it leaves out with a word."""
+"""Which files of a spec's folder a snapshot includes, and which it leaves out with a notice."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tuner.snapshot.ignore import IGNORE_FILE, IgnoreRules, load_rules
 from tuner.snapshot.mentions import Mentions
 from tuner.snapshot.outputs import FoundOutputs, choose_outputs, is_by_name_output
 
-#: Code is small; what is larger is data, which belongs beside the code (`data.paths` in the spec).
+#: Code is small; what is larger is data, which belongs outside the code (`data.paths` in the spec).
 MAX_BYTES = 16 * 1024 * 1024
 MAX_FILES = 5000
 
-#: A trial imports these from the installation; a module of the user would hide them.
+#: A trial imports these from the installation; a user's module would hide them.
 RESERVED = ("tuner", "workers")
 
 _MODULE_SUFFIXES = (".py", ".pyc", ".so")
@@ -26,14 +26,14 @@ _SPEC_KEYS = tuple(
     re.compile(rf"""^[\s{{]*["']?{key}["']?\s*:""", re.M)
     for key in ("project", "study", "search_space")
 )
-#: Where the names of files that code reads may stand, besides modules.
+#: Kinds of files besides modules that may name the files that code reads.
 _TEXTS = (".cfg", ".ini", ".json", ".toml", ".yaml", ".yml")
 _MAX_TEXT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """The files of a folder: absolute `paths` that are taken, sorted, and what was left out."""
+    """The files of a folder: absolute `paths` that are included, sorted, and what was left out."""
 
     paths: list[Path]
     left_out: list[FoundOutputs]
@@ -43,7 +43,7 @@ def take_files(root: Path, leave_out: Iterable[Path], max_bytes: int) -> Taken:
     """Choose the files of the snapshot of `root`, which is an absolute path without links.
 
     Raises:
-        SpecError: as `make_snapshot`.
+        SpecError: see `make_snapshot`.
     """
     walk = _Walk(root, {path.resolve() for path in leave_out} - {root}, load_rules(root))
     paths = sorted(walk.run(root), key=lambda path: path.relative_to(root).parts)
@@ -56,11 +56,12 @@ def take_files(root: Path, leave_out: Iterable[Path], max_bytes: int) -> Taken:
 
 
 class _Walk:
-    """One walk through a folder. Mutable: it collects what it sees beside the files.
+    """One walk through a folder. Mutable: it collects other findings besides the files.
 
     Attributes:
-        specs: files that are specs, which no snapshot takes.
-        asked_for: files that the user's ignore file takes back, by their name or their folder's.
+        specs: files that are specs, which no snapshot includes.
+        asked_for: files that the user's ignore file includes again, by their name or their
+            folder's.
     """
 
     def __init__(self, root: Path, hidden: set[Path], rules: IgnoreRules) -> None:
@@ -115,7 +116,7 @@ def _outputs(root: Path, paths: list[Path], specs: list[Path]) -> list[FoundOutp
 
 
 def _is_text(file: FoundOutputs) -> bool:
-    # What a run has written names other outputs, and nothing that code reads.
+    # What a run has written names other outputs, not what code reads.
     is_code = not is_by_name_output(file.path)
     return is_code and file.path.endswith(_TEXTS) and file.size <= _MAX_TEXT_BYTES
 
@@ -133,7 +134,7 @@ def read_file(path: Path) -> bytes:
 
 
 def _is_inside(root: Path, link: Path) -> bool:
-    """Return whether a link has a target; one that leads out of the folder is refused."""
+    """Return whether a link has a target; raises if it leads out of the folder."""
     target = link.resolve()
     if not target.is_relative_to(root):
         raise SpecError(

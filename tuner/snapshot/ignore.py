@@ -1,4 +1,4 @@
-"""Which files of a folder are code: defaults, then `.tunerignore`, written like a `.gitignore`."""
+"""Decides which files of a folder are code: defaults, then `.tunerignore` as `.gitignore`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.errors import SpecError
 
 IGNORE_FILE = ".tunerignore"
 
-#: What tools leave behind, and what Tuner writes. `!name` in the ignore file takes one back.
+#: What tools leave behind, and what Tuner writes. `!name` in the ignore file includes one again.
 DEFAULTS = (
     ".git/",
     ".hg/",
@@ -58,15 +58,15 @@ class IgnoreRules:
         self._rules = [rule for line in lines if (rule := parse_rule(line)) is not None]
 
     def is_ignored(self, path: str, *, folder: bool) -> bool:
-        """Return whether `path` (relative, with slashes) is left out.
+        """Return whether `path` (relative, with slashes) is ignored.
 
-        What lies in a folder that is left out is never asked for, as with git.
+        The contents of an ignored folder are never looked at, as in git.
         """
         rule = self._last(path, folder=folder)
         return rule is not None and not rule.takes_back
 
     def takes_back(self, path: str, *, folder: bool) -> bool:
-        """Return whether a line `!name` decides on `path`: then it is taken, whatever it looks."""
+        """Return whether a line `!name` applies to `path`: then it is included in any case."""
         rule = self._last(path, folder=folder)
         return rule is not None and rule.takes_back
 
@@ -93,7 +93,7 @@ def load_rules(folder: Path) -> IgnoreRules:
 
 @lru_cache(maxsize=512)
 def parse_rule(line: str) -> Rule | None:
-    """Return the rule that a line states, None for a comment or an empty line."""
+    """Return the rule in a line, None for a comment or an empty line."""
     text = line.rstrip()
     if not text or text.startswith("#"):
         return None
@@ -101,7 +101,7 @@ def parse_rule(line: str) -> Rule | None:
     text = text.removeprefix("!").removeprefix("\\")
     only_folders = text.endswith("/")
     text = text.rstrip("/")
-    # A slash at the start or in the middle ties the pattern to the top folder.
+    # A slash at the start or in the middle anchors the pattern to the top folder.
     anchored = "/" in text
     body = _translate(text.lstrip("/"))
     return Rule(

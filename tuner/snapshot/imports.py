@@ -1,4 +1,4 @@
-"""What a module imports, read from its tree; nothing is run."""
+"""What a module imports, read from its syntax tree; nothing is run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Import:
     """One import.
 
     Attributes:
-        module: its name, absolute.
-        names: what is taken from it, each of which may be a module of its own; `*` is all.
+        module: its absolute name.
+        names: what is imported from it, each possibly a submodule; `*` means all.
     """
 
     module: str
@@ -24,12 +24,12 @@ class Import:
 
 
 def find_imports(tree: ast.AST, package: str) -> Iterator[Import]:
-    """Yield the imports of a module wherever they stand: in functions, `try` and `if` too.
+    """Yield the imports of a module wherever they occur, including functions, `try` and `if`.
 
-    `importlib.import_module` and `__import__` count where the name is written out.
+    `importlib.import_module` and `__import__` count if the name is a literal.
 
     Args:
-        package: that relative names start from; "" for a module of the top folder.
+        package: base of relative names; "" for a module of the top folder.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -51,7 +51,7 @@ def find_scripts(tree: ast.AST) -> Iterator[str]:
 
 
 def find_exported(tree: ast.Module) -> tuple[str, ...]:
-    """Return the names of a literal `__all__`, which `import *` takes."""
+    """Return the names in a literal `__all__`, which `import *` imports."""
     names: list[str] = []
     for node in tree.body:
         match node:
@@ -80,14 +80,15 @@ def _read_call(call: ast.Call, package: str) -> Import | None:
     if level and name == "import_module":
         anchor = call.args[1] if len(call.args) > 1 else None
         anchor = next((k.value for k in call.keywords if k.arg == "package"), anchor)
-        # `__package__` and `__name__` of a package are what relative names start from anyway.
+        # `__package__` and a package's `__name__` are what relative names are resolved against
+        # anyway.
         package = (_text(anchor) if anchor is not None else None) or package
     module = _absolute(bare, level, package)
     return Import(module=module) if module else None
 
 
 def _absolute(module: str, level: int, package: str) -> str | None:
-    """Return the absolute name of a module; None when it lies above the top folder."""
+    """Return the absolute name of a module; None if it lies above the top folder."""
     if level == 0:
         return module
     parts = package.split(".") if package else []

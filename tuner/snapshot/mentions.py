@@ -1,4 +1,4 @@
-"""Which files a folder's code names: where a string in it is a file's name, kind or folder."""
+"""Which files a folder's code mentions: strings that are a file's name, kind or folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tuner.snapshot.syntax import parse_live, read_text
 
-#: A call of one of these names what it writes.
+#: A call of a function with such a name mentions what it writes, not what it reads.
 _WRITES = re.compile(r"(?i)save|write|dump|export|to_|log_|mkdir|makedirs")
 _WRITERS = (
     "BackupAndRestore",
@@ -27,16 +27,16 @@ _WRITERS = (
 )
 
 
-#: A file's name or a part of a path, as it may stand in a source.
+#: A file's name or a part of a path, as it may occur in a source.
 _WORD = re.compile(rb"[\w.*%?@+~-]+")
 
 
 class Mentions:
-    """What the sources of a folder name. Mutable: a source is parsed when it must be.
+    """What the sources of a folder mention. Mutable: sources are parsed only when needed.
 
     Args:
-        sources: content by path: Python modules, and texts (configurations, specs) whose words all
-            count.
+        sources: content by path: Python modules, and texts (configurations, specs) in which every
+            word counts.
     """
 
     def __init__(self, sources: Mapping[str, bytes]) -> None:
@@ -44,7 +44,7 @@ class Mentions:
         self._words = {word for text in sources.values() for word in _WORD.findall(text)}
         self._ends = {word[word.rindex(b".") :] for word in self._words if b"." in word}
         self._strings: dict[str, frozenset[str]] = {}
-        # A folder of images asks the same thousands of times.
+        # A folder of images asks the same question thousands of times.
         self._known: dict[tuple[str, str], bool] = {}
 
     def names_file(self, path: str) -> bool:
@@ -101,7 +101,7 @@ def _strings(path: str, source: bytes) -> Iterator[str]:
 
 
 def _read_strings(node: ast.AST) -> Iterator[str]:
-    """Yield the strings of a tree but for those that name what is written."""
+    """Yield the strings of a tree except those that name what is written."""
     pending = [node]
     while pending:
         current = pending.pop()

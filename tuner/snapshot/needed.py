@@ -1,4 +1,4 @@
-"""Which files of a folder a trial can come to load, found without running anything."""
+"""Finds the files of a folder that a trial may load, without running anything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INIT = "__init__"
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where a module lies: its files (several where a compiled twin stands beside the source)."""
+    """Where a module lies: its files (several if there is a compiled version beside the source)."""
 
     files: tuple[str, ...]
     is_package: bool
@@ -26,7 +26,7 @@ class _Place:
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """A source to be followed: `package` is what its relative imports start from."""
+    """A source to be followed: `package` is the base of its relative imports."""
 
     path: str
     package: str
@@ -35,37 +35,37 @@ class _Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """The files that an objective needs; `scripts` are those of them that it starts as programs."""
+    """The files that an objective needs; `scripts` are those that it starts as programs."""
 
     files: frozenset[str]
     scripts: frozenset[str]
 
 
 def needed_files(files: Files, modules: Sequence[str], named: Sequence[str] = ()) -> frozenset[str]:
-    """Return the files of `find_code`."""
+    """Return the files found by `find_code`."""
     return find_code(files, modules, Trees(), named).files
 
 
 def find_code(
     files: Files, modules: Sequence[str], trees: Trees, named: Sequence[str] = ()
 ) -> Code:
-    """Return the files that importing the modules can come to load from the folder.
+    """Return the files of the folder that importing the modules may load.
 
-    It follows the imports of every module that it finds, and finds them as Python does, the folder
-    being first on its path: packages with and without `__init__`, a package before a module of the
+    It follows the imports of every module that it finds, resolving them as Python does with the
+    folder first on its path: packages with and without `__init__`, a package before a module of the
     same name. A string like `train.py` names a script of the folder, which is followed as well.
-    What is built at run time (a name put together, a changed path) is not seen.
+    Names that are built at run time, or a changed path, are not detected.
 
     Args:
         modules: dotted names.
-        trees: where parsed sources are kept, for a second search in nearly the same files.
-        named: texts that may name files of the folder, as those of a command: scripts, settings.
+        trees: cache of parsed sources, for a second search in nearly the same files.
+        named: texts that may name files of the folder, such as a command's scripts and settings.
     """
     return _Search(files, trees).run(modules, named)
 
 
 class _Search:
-    """One search. Mutable: it collects."""
+    """One search. Mutable: it collects results."""
 
     def __init__(self, files: Files, trees: Trees) -> None:
         self._files = files
@@ -102,7 +102,7 @@ class _Search:
             self._start(text, posixpath.dirname(source.path))
         for item in find_imports(tree, source.package):
             if source.is_script and source.package and item.module:
-                # It finds modules beside itself first.
+                # It finds modules in its own folder first.
                 self._load(f"{source.package}.{item.module}")
             target = self._load(item.module) if item.module else _Place(files=(), is_package=True)
             if target is None or not target.is_package:
@@ -114,7 +114,7 @@ class _Search:
                 self._load(f"{item.module}.{inner}" if item.module else inner)
 
     def _start(self, text: str, folder: str) -> None:
-        """Note a script, named as seen from the top folder or from the folder of the module."""
+        """Record a script, named relative to the top folder or to the folder of the module."""
         for name in {posixpath.normpath(text), posixpath.normpath(posixpath.join(folder, text))}:
             if name in self._files and name not in self._scripts:
                 self._scripts.add(name)
@@ -123,7 +123,7 @@ class _Search:
                 self._open.append(_Source(path=name, package=package, is_script=True))
 
     def _load(self, module: str) -> _Place | None:
-        """Note what importing `module` loads: its packages, then itself. Return where it lies."""
+        """Record what importing `module` loads: its packages, then itself. Return where it lies."""
         parts = module.split(".")
         place = None
         for depth in range(1, len(parts) + 1):
@@ -152,7 +152,7 @@ class _Search:
         return _Place(files=(), is_package=True) if base in self._folders else None
 
     def _files_of(self, base: str) -> tuple[str, ...]:
-        # A compiled one comes first where it fits the machine, which cannot be known here.
+        # A compiled module takes precedence if it fits the machine, which cannot be known here.
         found = [*self._compiled.get(base, ())]
         found += [name for suffix in (".py", ".pyc") if (name := base + suffix) in self._files][:1]
         return tuple(found)

@@ -1,7 +1,7 @@
-"""What runs leave beside the code, which a snapshot leaves out with a word: logs, plots, models.
+"""Outputs beside the code, which a snapshot leaves out with a notice: logs, plots, models.
 
-What the code reads must stay. So a picture or an array stays where the code names it (see
-`mentions`), and of the rest only what is large goes.
+What the code reads must be kept. So a picture or an array is kept if the code names it (see
+`mentions`), and everything else only if it is small.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tuner.snapshot.ignore import IGNORE_FILE, parse_rule
 
-#: A file that no code names and that is larger than this is taken for data.
+#: Bytes above which a file that no code names is taken for data.
 LARGE_BYTES = 2 << 20
 
 #: Left out unless the code names the very file.
@@ -27,7 +27,7 @@ _LOGS = (
     "lightning_logs/",
     "catboost_info/",
 )
-#: Everything in them but modules, likewise.
+#: Folders of which everything but modules is left out, likewise.
 _FOLDERS = (
     "artifacts",
     "checkpoints",
@@ -79,7 +79,7 @@ class FoundOutputs:
 
 
 def is_by_name_output(path: str) -> bool:
-    """Return whether a file is a log or lies in a folder of outputs, by its name."""
+    """Return whether a file's name marks it as a log or as part of a folder of outputs."""
     if path.endswith(_MODULES):
         return False
     parts = path.split("/")
@@ -110,7 +110,7 @@ def choose_outputs(
     """Return the files that are left out.
 
     Args:
-        files: of the folder, without what the user's ignore file decides.
+        files: of the folder, without those that the user's ignore file decides on.
         names_file: whether the code names this very file.
         names_kind: whether it names the file, its kind (`*.png`) or its folder.
     """
@@ -132,10 +132,10 @@ def _is_kept(
 
 
 def describe_left_out(left_out: Iterable[FoundOutputs], kept: Iterable[str]) -> str:
-    """Return what was left out as a sentence, folders of which nothing was kept as one; or "".
+    """Return a sentence on what was left out, with wholly omitted folders as one item; or "".
 
     Args:
-        kept: paths of the files that were taken.
+        kept: paths of the files that were included.
     """
     taken = {parent for path in kept for parent in _parents(path)}
     sizes: dict[str, int] = {}
@@ -156,13 +156,13 @@ def describe_left_out(left_out: Iterable[FoundOutputs], kept: Iterable[str]) -> 
 
 
 def printable(path: str) -> str:
-    """Return a path as it can be printed and sent, whatever bytes its name has."""
+    """Return a path in a form that can be printed and sent, whatever bytes its name has."""
     text = path.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _parents(path: str) -> list[str]:
-    """Return the folders that hold a file, outermost first."""
+    """Return the folders that contain a file, outermost first."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
 

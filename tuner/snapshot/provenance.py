@@ -12,18 +12,18 @@ from tuner.errors import SpecError
 
 
 class GitState(TypedDict):
-    """The commit a folder stands at, and whether files under it differ from that commit."""
+    """The commit that a folder is at, and whether files in it differ from that commit."""
 
     commit: str
     dirty: bool
 
 
 def fingerprint_data(folder: Path, paths: Iterable[str]) -> str | None:
-    """Return one SHA-256 over names and contents of the data files, None when no path is given.
+    """Return one SHA-256 over names and contents of the data files, None if no path is given.
 
     Args:
-        folder: what relative paths start from.
-        paths: files, or folders that are read whole.
+        folder: base of relative paths.
+        paths: files, or folders that are read completely.
 
     Raises:
         SpecError: a path does not exist or cannot be read.
@@ -40,7 +40,7 @@ def fingerprint_data(folder: Path, paths: Iterable[str]) -> str | None:
 
 
 def read_git(folder: Path) -> GitState | None:
-    """Return the git state of `folder`, None when it is in no repository or git is missing."""
+    """Return the git state of `folder`, None if it is in no repository or git is missing."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None

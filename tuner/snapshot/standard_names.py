@@ -1,11 +1,11 @@
-"""Modules of the user that are called like one of Python's own."""
+"""Warns of the user's modules that are named like one of Python's own."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
 
-#: Python has imported these before it looks into any folder: nobody's file replaces them.
+#: Python imports these before it looks into any folder, so no file can replace them.
 _ALWAYS_PYTHONS = frozenset(
     {
         *sys.builtin_module_names,
@@ -28,10 +28,10 @@ _ALWAYS_PYTHONS = frozenset(
 def warn_of_standard_names(files: Iterable[str], needed: Iterable[str]) -> list[str]:
     """Return a sentence for each top-level module that has the name of one of Python's.
 
-    A trial finds the folder first, as `python objectives.py` does.
+    A trial searches the folder first, as `python objectives.py` does.
 
     Args:
-        needed: those of them that the objective can import.
+        needed: those of them that the objective may import.
     """
     names: dict[str, list[str]] = {}
     for path in files:

@@ -1,4 +1,4 @@
-"""A module's source without what a trial never runs or sees: comments, docstrings, `__main__`."""
+"""A module's source without what a trial never runs: comments, docstrings, `__main__`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from io import BytesIO
 
 from typing_extensions import override
 
-#: Fields of a statement that hold further statements, in the order of the source.
+#: Fields of a statement that hold further statements, in source order.
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 _NOTHING: list[ast.stmt] = [ast.Pass(lineno=0, end_lineno=0, col_offset=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """One statement; of one with a body (`if`, `def`), its head.
+    """One statement; for one with a body (`if`, `def`), its head.
 
     Attributes:
-        key: depth and normal form; equal keys mean the same.
-        first: first line, from 1; 0: it stands on none.
+        key: depth and normal form; equal keys mean equal code.
+        first: first line, from 1; 0: it has no line of its own.
         last: last line.
     """
 
@@ -32,33 +32,33 @@ class Statement:
 
 
 def parse_live(source: bytes, *, as_script: bool = False) -> ast.Module | None:
-    """Return the tree of what a trial can run, or None when this Python cannot parse the source.
+    """Return the tree of what a trial can run, or None if this Python cannot parse the source.
 
-    Left out are docstrings and other lone strings, and blocks under `if __name__ == "__main__"` and
-    `if TYPE_CHECKING`, which an imported module never runs.
+    It omits docstrings and other standalone strings, and blocks under `if __name__ == "__main__"`
+    and `if TYPE_CHECKING`, which an imported module never runs.
 
     Args:
-        as_script: it is started as a program, which does run what is under `__main__`.
+        as_script: it is started as a program, which does run the block under `__main__`.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
         _Live(as_script=as_script).visit(tree)
-    # Of nesting that is too deep and of null bytes; a source that cannot be read counts as bytes.
+    # E.g. from nesting that is too deep or null bytes; an unparsable source is compared as bytes.
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return tree
 
 
 class Trees:
-    """Live trees of sources that are asked for again. Mutable: it keeps them."""
+    """Caches the live trees of sources that are needed repeatedly. Mutable."""
 
     def __init__(self) -> None:
         self._trees: dict[tuple[bytes, bool], ast.Module | None] = {}
 
     def of(self, source: bytes, *, as_script: bool = False) -> ast.Module | None:
-        """Return what `parse_live` does."""
+        """Return what `parse_live` returns."""
         key = source, as_script
         if key not in self._trees:
             self._trees[key] = parse_live(source, as_script=as_script)
@@ -66,7 +66,7 @@ class Trees:
 
 
 def normal_form(source: bytes, *, as_script: bool = False) -> str | bytes:
-    """Return what makes a source the same code: its live tree as text, else its bytes."""
+    """Return what identifies a source's code: its live tree as text, or else its bytes."""
     tree = parse_live(source, as_script=as_script)
     if tree is None:
         return source
@@ -77,12 +77,12 @@ def normal_form(source: bytes, *, as_script: bool = False) -> str | bytes:
 
 
 def list_statements(tree: ast.Module) -> list[Statement]:
-    """Return every statement of the tree, outer ones before those that they hold."""
+    """Return every statement of the tree, outer ones before those inside them."""
     return list(_list_block(tree.body, 0))
 
 
 def read_text(source: bytes) -> str:
-    """Return a source as text, by its own declaration of the encoding."""
+    """Return a source as text, decoded by its own encoding declaration."""
     try:
         encoding, _ = tokenize.detect_encoding(BytesIO(source).readline)
         return source.decode(encoding, "replace")
@@ -91,14 +91,14 @@ def read_text(source: bytes) -> str:
 
 
 class _Live(ast.NodeTransformer):
-    """Takes out what is never run. Every block keeps at least one statement."""
+    """Removes what is never run. Every block keeps at least one statement."""
 
     def __init__(self, *, as_script: bool) -> None:
         self._as_script = as_script
 
     @override
     def visit(self, node: ast.AST) -> ast.AST | list[ast.AST] | None:
-        """Visit a node, and fill the block that this has emptied."""
+        """Visit a node, and fill a block that has become empty."""
         visited = super().visit(node)
         if isinstance(visited, ast.stmt | ast.ExceptHandler | ast.match_case):
             body = getattr(visited, "body", None)
@@ -108,20 +108,20 @@ class _Live(ast.NodeTransformer):
 
     @override
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Drop a string that stands alone."""
+        """Drop a standalone string."""
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return None
         return self.generic_visit(node)
 
     @override
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        """Keep the other branch alone where the condition is false in every trial."""
+        """Keep only the other branch if the condition is false in every trial."""
         self.generic_visit(node)
         return node.orelse if self._is_never(node.test) else node
 
     @override
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        """Forget the `u` of a string."""
+        """Drop the `u` prefix of a string."""
         node.kind = None
         return node
 
@@ -146,7 +146,7 @@ def _list_block(block: list[ast.AST] | list[ast.stmt], depth: int) -> Iterator[S
         for name in blocks:
             inner = getattr(node, name)
             if inner and name not in ("body", "cases"):
-                # Otherwise a statement that moves into `else` would look the same.
+                # Otherwise a statement that moves into `else` would look unchanged.
                 yield Statement(key=(depth, name), first=0, last=0)
             yield from _list_block(inner, depth + 1)
 
@@ -177,7 +177,7 @@ def _head(node: ast.AST, blocks: list[str], depth: int) -> Statement:
 
 
 def _nodes(value: object, *, any_kind: bool = False) -> list[ast.expr]:
-    """Return the nodes of a field; of those without a place (arguments) their parts."""
+    """Return the nodes of a field; for those without a position (arguments) their parts."""
     values = value if isinstance(value, list) else [value]
     found: list[ast.expr] = []
     for one in values:

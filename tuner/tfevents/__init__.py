@@ -1,4 +1,4 @@
-"""TensorBoard event files and the JSON files beside them, with the standard library alone."""
+"""TensorBoard event files and the JSON files beside them, using only the standard library."""
 
 from tuner.tfevents.events import Status as Status
 from tuner.tfevents.hparams import session_hparams as session_hparams

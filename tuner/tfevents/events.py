@@ -1,8 +1,8 @@
 """The events that a run consists of, as encoded `tensorboard.Event` messages.
 
 Field numbers are those of TensorBoard's `event.proto`, `summary.proto`, `tensor.proto` and the
-HParams plugin's `plugin_data.proto`. Nobody writes the status RUNNING: TensorBoard keeps the first
-status it sees.
+HParams plugin's `plugin_data.proto`. The status RUNNING is never written: TensorBoard keeps the
+first status it sees.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Literal
 
 from tuner.tfevents.wire import bytes_field, double_field, int_field, text_field
 
-#: How a session ended, as far as an end record can say it.
+#: How a session ended, as far as an end record can express it.
 Status = Literal["success", "failure"]
 
 EXPERIMENT_TAG = "_hparams_/experiment"
 START_TAG = "_hparams_/session_start_info"
 END_TAG = "_hparams_/session_end_info"
-#: The value that was told to the sampler; of further metrics: `objective_1`, `objective_2`, …
+#: The value told to the sampler; for further metrics: `objective_1`, `objective_2`, …
 OBJECTIVE_TAG = "objective"
 
 STATUS_NUMBERS: dict[Status, int] = {"success": 1, "failure": 2}
@@ -49,7 +49,7 @@ def version_event(time_s: float) -> bytes:
 
 
 def scalars_event(values: Mapping[str, float], *, step: int, time_s: float) -> bytes:
-    """Return one event with a scalar for each tag; values beyond float32 become infinite."""
+    """Return one event with a scalar per tag; values beyond float32 become infinite."""
     return _summary_event(
         b"".join(_scalar_value(tag, value) for tag, value in values.items()), step, time_s
     )
@@ -73,10 +73,10 @@ def start_event(hparams: Mapping[str, object], *, group: str, time_s: float) -> 
     """Return the record that makes a run a session of the HParams plugin.
 
     Args:
-        hparams: bool, number and str stay what they are; a non-finite number becomes text, because
-            one NaN makes TensorBoard answer with an error for every trial of the study; anything
-            else becomes JSON text.
-        group: sessions of one group share a row of the table, so each run names a group of its own.
+        hparams: bool, number and str are kept; a non-finite number becomes text, because a single
+            NaN makes TensorBoard answer with an error for every trial of the study; anything else
+            becomes JSON text.
+        group: sessions of one group share a row of the table, so each run has its own group.
         time_s: start, seconds since the epoch.
     """
     entries = (
@@ -98,14 +98,14 @@ def experiment_event(experiment: bytes, *, step: int, time_s: float) -> bytes:
 
     Args:
         experiment: an encoded `tensorboard.hparams.Experiment`.
-        step: of the event; below every later step, or a restart mark would discard it.
+        step: of the event; below every later step, otherwise a restart mark would discard it.
         time_s: seconds since the epoch.
     """
     return _hparams_event(EXPERIMENT_TAG, bytes_field(2, experiment), step, time_s)
 
 
 def restart_event(*, step: int, time_s: float) -> bytes:
-    """Return the mark that what the run holds from `step` on is void and will be written again."""
+    """Return the mark that the run's data from `step` on is void and will be written again."""
     return double_field(1, time_s) + int_field(2, step) + bytes_field(7, int_field(1, 1))
 
 
@@ -115,16 +115,16 @@ def objective_tag(index: int) -> str:
 
 
 def curve_tag(name: str) -> str:
-    """Return the tag for what an objective function calls `name`.
+    """Return the tag for a metric that an objective function calls `name`.
 
-    It is `name`, unless that would put a report into the column of the told values: a metric may
-    well be called "objective", and TensorBoard takes the last scalar of the tag for its table.
+    It is `name`, unless that would put a report into the column of the told values: a metric may be
+    called "objective", and TensorBoard takes the last scalar of the tag for its table.
     """
     return f"curve/{name}" if _RESERVED_TAG.fullmatch(name) else name
 
 
 def as_float32(value: float) -> float:
-    """Return `value` as an event file keeps it; what is beyond float32 becomes infinite."""
+    """Return `value` as stored in an event file; values beyond float32 become infinite."""
     return float(struct.unpack("<f", _pack_float32(value))[0])
 
 
@@ -156,7 +156,7 @@ def _hparam_value(value: object) -> bytes:
 
 
 def _hparams_event(tag: str, content: bytes, step: int, time_s: float) -> bytes:
-    # HParamsPluginData.version is 0, which proto3 does not write.
+    # HParamsPluginData.version is 0, which proto3 omits.
     metadata = bytes_field(1, text_field(1, "hparams") + bytes_field(2, content))
     value = text_field(1, tag) + _NULL_TENSOR + bytes_field(9, metadata)
     return _summary_event(bytes_field(1, value), step, time_s)

@@ -8,13 +8,13 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-#: Larger records are skipped: strangers' graphs and images, nothing that is read here.
+#: Maximum size of a record that is read: larger ones are other writers' graphs and images.
 MAX_RECORD_BYTES = 1 << 22
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli, reflected
 _HEADER = struct.Struct("<QI")
 _CRC = struct.Struct("<I")
-#: What a record takes beside its payload.
+#: Bytes of a record besides its payload.
 FRAME_BYTES = _HEADER.size + _CRC.size
 
 
@@ -33,7 +33,7 @@ _TABLE = _make_table()
 def masked_crc(data: bytes) -> int:
     """Return the CRC-32C of `data`, masked as TFRecord does.
 
-    Some 50 ns a byte: records of this package hold a few hundred bytes.
+    It takes about 50 ns per byte: this package's records have a few hundred bytes.
     """
     table, crc = _TABLE, 0xFFFFFFFF
     for byte in data:
@@ -43,7 +43,7 @@ def masked_crc(data: bytes) -> int:
 
 
 def frame(payload: bytes) -> bytes:
-    """Return the record that holds `payload`."""
+    """Return the record with the payload `payload`."""
     length = struct.pack("<Q", len(payload))
     return b"".join(
         (length, _CRC.pack(masked_crc(length)), payload, _CRC.pack(masked_crc(payload)))
@@ -59,14 +59,14 @@ def read_frames(
 ) -> Iterator[bytes]:
     """Yield the payloads of an event file, up to its end or its first bad record.
 
-    A record is bad when it is incomplete or the CRC of its length is wrong. TensorBoard's fast
-    loader looks at no other CRC, its slow one does: `check_payload` yields only what both read.
+    A record is bad if it is incomplete or the CRC of its length is wrong. TensorBoard's fast loader
+    checks no other CRC, its slow one does: with `check_payload`, only what both read is yielded.
 
     Args:
-        file: at its beginning.
+        file: positioned at its beginning.
         check_payload: see above.
-        damaged: told where the bad record begins, in bytes, if there is one.
-        most: bytes after which nothing more is read.
+        damaged: called with the byte offset of the bad record, if there is one.
+        most: number of bytes after which reading stops.
     """
     size = os.fstat(file.fileno()).st_size
     at, end = 0, size if most is None else min(size, most)
@@ -77,7 +77,7 @@ def read_frames(
             return
         length, crc = _HEADER.unpack(header)
         after = at + _HEADER.size + length + _CRC.size
-        # A length is compared with the file before anything of that size is read into memory.
+        # A length is compared with the file's size before that much is read into memory.
         if after > size or crc != _length_crc(header[:8]):
             damaged(at)
             return
@@ -95,5 +95,5 @@ def read_frames(
         at = after
 
 
-# The lengths of a run's records are few, and the CRC of one costs as much as its scalar.
+# A run's records have few distinct lengths, and the CRC of one costs as much as its scalar.
 _length_crc = lru_cache(maxsize=4096)(masked_crc)

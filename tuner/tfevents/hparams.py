@@ -1,9 +1,9 @@
-"""The hyperparameters of a run in the form that TensorBoard's table can handle.
+"""A run's hyperparameters in a form that TensorBoard's table can display.
 
-TensorBoard cannot sort a column that holds numbers in one run and texts in another: it answers with
-an error for the whole table. And it holds every number as a float, which tells whole ones beyond
-2**53 no longer apart. A parameter with either is therefore logged as text everywhere, as its
-declaration in the experiment record says.
+TensorBoard cannot sort a column that holds numbers in one run and text in another: it answers with
+an error for the whole table. And it stores every number as a float, which cannot distinguish
+integers beyond 2**53. A parameter affected by either is therefore logged as text everywhere, as
+declared in the experiment record.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Beyond this, whole numbers are no floats.
+#: Integers beyond this have no exact float.
 _EXACT = 1 << 53
 
 
@@ -34,21 +34,21 @@ def is_text(values: Sequence[object]) -> bool:
     """Whether a parameter is logged as text.
 
     Args:
-        values: its choices, or the ends of its range: if one is no float, or they are of several
-            types, as TensorBoard counts them.
+        values: its choices, or the ends of its range: text is needed if one is not exactly a float,
+            or if they have several types in TensorBoard's sense.
     """
     types = {float if type(value) is int else type(value) for value in values}
     return len(types) > 1 or any(type(value) is int and abs(value) > _EXACT for value in values)
 
 
 def text_of(value: object, values: Sequence[object]) -> str:
-    """Return a value as text, another one for each of `values`: true is not "True"."""
+    """Return a value as text, distinct for each of `values`: true is not "True"."""
     texts = {str(item) for item in values}
     return str(value) if len(texts) == len(values) else json.dumps(value, ensure_ascii=False)
 
 
 def _logged(value: object, values: Sequence[object]) -> object:
-    # A number that no declaration holds keeps its digits all the same.
+    # A number outside the declaration must keep its digits all the same.
     is_inexact = type(value) is int and abs(value) > _EXACT
     return text_of(value, values) if is_inexact or is_text(values) else value
 
@@ -60,7 +60,7 @@ def _values(definition: object) -> Sequence[object]:
     values = definition.get("values")
     if isinstance(values, Sequence) and not isinstance(values, str):
         return values
-    # The ends of a range of floats may be written as whole numbers.
+    # The ends of a range of floats may be written as integers.
     ends = (
         (definition.get("low"), definition.get("high")) if definition.get("type") == "int" else ()
     )

@@ -1,4 +1,4 @@
-"""JSON files that are there completely or not at all."""
+"""JSON files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tuner.roots import Folder, Place, UnfitError, opened
 
-#: More than this program writes into one of its JSON files, a long curve included.
+#: Maximum size in bytes: more than this program writes into a JSON file, even with a long curve.
 MOST_BYTES = 64 << 20
 
 
@@ -16,15 +16,15 @@ def write_json(where: Place | Folder, name: str, data: object) -> None:
     """Write `data` to a file atomically: a reader, or a crash, sees the old file or the new one.
 
     Non-finite numbers become null, because strict JSON has none; numpy scalars become numbers,
-    tuples and sets lists, and what JSON does not know becomes text.
+    tuples and sets become lists, and anything else that JSON does not support becomes text.
 
     Args:
-        where: the file's folder; made when missing.
-        data: what it shall hold.
+        where: the file's folder; created if missing.
+        data: its content.
 
     Raises:
-        OSError: the file system is full or not writable, or (`UnfitError`) a folder has the name,
-            or something else stands in the place of the folder; the old file is as it was.
+        OSError: the file system is full or not writable, or (`UnfitError`) the name belongs to a
+            folder, or the folder's path to something else; the old file is unchanged.
     """
     content = dump_json(data)
     with opened(where, make=True) as folder:
@@ -32,7 +32,7 @@ def write_json(where: Place | Folder, name: str, data: object) -> None:
 
 
 def dump_json(data: object) -> bytes:
-    """Return `data` as `write_json` writes it: indented, in UTF-8, with a newline at the end."""
+    """Return `data` as written by `write_json`: indented, in UTF-8, with a newline at the end."""
     try:
         text = json.dumps(data, allow_nan=False, ensure_ascii=False, indent=1)
     except (TypeError, ValueError):
@@ -41,16 +41,16 @@ def dump_json(data: object) -> bytes:
 
 
 def read_json(where: Place | Folder, name: str, *, most: int = MOST_BYTES) -> object:
-    """Return the content of a JSON file, or None when it is missing or damaged.
+    """Return the content of a JSON file, or None if it is missing or damaged.
 
-    Damaged is also what is no file, what is larger than `most`, and what is nested too deep.
+    What is not a file, larger than `most` or nested too deeply also counts as damaged.
 
     Args:
         where: the file's folder.
-        most: bytes that it may hold.
+        most: maximum size in bytes.
 
     Raises:
-        OSError: the file is there and cannot be read.
+        OSError: the file exists but cannot be read.
     """
     try:
         with opened(where) as folder:
@@ -70,7 +70,7 @@ def _plain(value: object) -> object:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
-    # numpy's scalars and arrays, without importing numpy.
+    # Handles numpy's scalars and arrays without importing numpy.
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     return str(value)

@@ -1,7 +1,7 @@
-"""Reads the event files of one run, and stops where they are damaged instead of failing.
+"""Reads the event files of one run, stopping where they are damaged instead of failing.
 
-Written by us or by others: scalars may be tensors or `simple_value`s, and the metadata of a tag may
-stand in its first record only.
+The files may come from other writers: scalars may be tensors or `simple_value`s, and a tag's
+metadata may be present in its first record only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tuner.tfevents.writer import event_files
 
 #: (step, value, seconds since the epoch)
 ScalarPoint = tuple[int, float, float]
-#: An event file that is open at its beginning, and its path for messages.
+#: An event file opened at its beginning, and its path for messages.
 EventSource = tuple[Path, io.BufferedReader]
 HParam = bool | float | str | None
 
@@ -32,7 +32,7 @@ STATUSES: dict[int, Literal["unknown", "success", "failure", "running"]] = {
     3: "running",
 }
 
-#: Beyond any writer's: what a record of a few megabytes could hold would fill the memory.
+#: More than any writer uses; without it, a record of a few megabytes could fill the memory.
 _MOST_SUMMARIES = 1000
 _MOST_HPARAMS = 50_000
 #: Numbers of the fields that are read of a summary's value, a hyperparameter, an end record and a
@@ -42,7 +42,7 @@ _ENTRY_FIELDS = _END_FIELDS = _PLUGIN_FIELDS = frozenset({1, 2})
 
 
 class RunEvents(TypedDict):
-    """What the event files of a run hold; None for a record that is not there."""
+    """The contents of a run's event files; None for a record that does not exist."""
 
     hparams: dict[str, HParam] | None
     group: str | None
@@ -51,35 +51,35 @@ class RunEvents(TypedDict):
     status: Literal["unknown", "success", "failure", "running"] | None
     #: In the order of the files.
     scalars: dict[str, list[ScalarPoint]]
-    #: Encoded `tensorboard.hparams.Experiment`.
+    #: An encoded `tensorboard.hparams.Experiment`.
     experiment: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A piece of an event file: from a session's start to the next one, or to the file's end.
+    """A section of an event file: from a session's start to the next one, or to the file's end.
 
-    What stands before the first start of a file is a segment without `hparams`.
+    What precedes the first session in a file is a segment without `hparams`.
     """
 
     path: Path
     events: RunEvents
-    #: When its start was written, seconds since the epoch; None: it has none.
+    #: When its start was written, in seconds since the epoch; None if it has no start.
     written: float | None = None
 
 
 def read_run(
     where: Folder | Place, *, check_payload: bool = False, most: int | None = None
 ) -> RunEvents:
-    """Return what the event files directly in a folder hold, up to the first bad record of each.
+    """Return the contents of a folder's event files, up to each one's first bad record.
 
-    As in TensorBoard the first HParams record of each kind counts. A missing folder is an empty
-    run, and what has the name of an event file and is none is not there.
+    As in TensorBoard, the first HParams record of each kind counts. A missing folder is an empty
+    run; anything named like an event file that is not one is ignored.
 
     Args:
-        where: the folder; sub-folders are other runs.
+        where: the folder; subfolders are other runs.
         check_payload: also stop at a wrong CRC of a payload, as TensorBoard's slow loader does.
-        most: bytes of all files together after which nothing more is read.
+        most: number of bytes of all files together after which reading stops.
 
     Raises:
         OSError: a file cannot be read.
@@ -98,13 +98,13 @@ def read_files(
     most: int | None = None,
     total: int | None = None,
 ) -> RunEvents:
-    """Return what some event files of one run hold, as `read_run` does.
+    """Return the contents of some event files of one run, as `read_run` does.
 
     Args:
-        files: in the order in which they were written; each is closed by whoever opened it.
+        files: in the order in which they were written; the caller closes them.
         check_payload: see `read_run`.
-        most: bytes of a file after which nothing more is read.
-        total: bytes of all files together after which nothing more is read.
+        most: number of bytes of a file after which reading stops.
+        total: number of bytes of all files together after which reading stops.
 
     Raises:
         OSError: a file cannot be read.
@@ -126,11 +126,11 @@ def read_segments(
     damaged: Callable[[Path, int], None] = lambda _path, _offset: None,
     most: int | None = None,
 ) -> list[Segment]:
-    """Return what some event files hold, apart by file and by the sessions that start in each.
+    """Return the contents of some event files, separated by file and by session.
 
     Args:
         files: of one folder, in the order in which they were written; see `read_files`.
-        damaged: told of each file that could not be read to its end, and where reading stopped.
+        damaged: called for each file that could not be read to its end, with where reading stopped.
         most: see `read_files`.
 
     Raises:
@@ -157,7 +157,7 @@ def _open_files(folder: Folder) -> Iterator[EventSource]:
 
 
 def no_events() -> RunEvents:
-    """Return what a run without any record holds."""
+    """Return the contents of a run without any record."""
     return {
         "hparams": None,
         "group": None,
@@ -170,11 +170,11 @@ def no_events() -> RunEvents:
 
 
 class _Reader:
-    """Collects the events of one run; it remembers which plugin a tag's first record named."""
+    """Collects the events of one run; it remembers the plugin named in a tag's first record."""
 
     def __init__(self) -> None:
         self.run = no_events()
-        #: The pieces so far, each with when it was started, where every start begins one.
+        #: The segments so far, each with the time of its start, if they are separated by session.
         self._pieces: list[tuple[RunEvents, float | None]] | None = None
         self._time_s = 0.0
         self._plugins: dict[str, str] = {}
@@ -185,7 +185,7 @@ class _Reader:
         }
 
     def split(self) -> list[tuple[RunEvents, float | None]]:
-        """Begin a new list of pieces, which grows while a file is read; return it."""
+        """Begin a new list of segments, which grows while a file is read; return it."""
         self.run = no_events()
         self._pieces = [(self.run, None)]
         return self._pieces
@@ -290,7 +290,7 @@ def _read_metadata(data: bytes) -> tuple[str, bytes]:
 
 
 def _read_hparam(data: bytes) -> HParam:
-    """Return a `google.protobuf.Value`; None for lists and structures, which HParams has not."""
+    """Return a `google.protobuf.Value`; None for lists and structures, unused by HParams."""
     for number, value in wire.read_fields(data):
         if number == 2:
             return wire.as_double(value)

@@ -1,4 +1,4 @@
-"""Numbers that are written as tensors."""
+"""Numbers written as tensors."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from tuner.tfevents import wire
 
 #: Tensor types that hold a scalar, with the struct code of their content.
 _TENSOR_CODES = {1: "f", 2: "d", 3: "i", 9: "q"}
-#: How a float of shape [] is written by nearly everybody: in `float_val`, or in `tensor_content`.
+#: How nearly all writers encode a float of shape []: in `float_val`, or in `tensor_content`.
 _PLAIN_FLOATS = (b"\x08\x01\x12\x00\x2a\x04", b"\x08\x01\x12\x00\x22\x04")
 #: Numbers of the fields that are read.
 _FIELDS = frozenset({1, 4, 5, 6, 7, 10})
 
 
 def read_tensor(data: bytes) -> float | None:
-    """Return the number of a tensor with one element of a known type, else None.
+    """Return the number in a tensor with one element of a known type, otherwise None.
 
     Raises:
-        WireError: the bytes are no message.
+        WireError: the bytes are not a message.
     """
     if len(data) == 10 and data[:6] in _PLAIN_FLOATS:
         return float(struct.unpack("<f", data[6:])[0])
@@ -38,7 +38,7 @@ def read_tensor(data: bytes) -> float | None:
 
 
 def _read_integer(value: wire.Raw | None) -> float | None:
-    """Return the number of an `int_val` or `int64_val` field, packed or not."""
+    """Return the number in an `int_val` or `int64_val` field, packed or not."""
     if value is None:
         return None
     if isinstance(value, int):

@@ -1,6 +1,6 @@
 """The protobuf wire format, as far as event files need it: no generated classes, no dependency.
 
-Training images bring their own protobuf, TensorBoard and TensorFlow, in versions that need not
+Training images bring their own versions of protobuf, TensorBoard and TensorFlow, which need not
 agree with ours, and importing any of them costs a worker hundreds of milliseconds; five field
 encodings cost nothing. The tests compare every record with TensorBoard's own generated classes.
 """
@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
-#: What a field holds on the wire: a number's bits, or bytes.
+#: The content of a field on the wire: a number's bits, or bytes.
 Raw = int | bytes
 
 _MASK64 = (1 << 64) - 1
@@ -64,7 +64,7 @@ def read_fields(data: bytes) -> Iterator[tuple[int, Raw]]:
     """
     at, end = 0, len(data)
     while at < end:
-        # Keys and sizes below 128 are one byte; nearly all are, and a call would cost more.
+        # Keys and sizes below 128 fit in one byte; nearly all do, and a call would cost more.
         key = data[at]
         at += 1
         if key >= 0x80:
@@ -87,7 +87,7 @@ def read_fields(data: bytes) -> Iterator[tuple[int, Raw]]:
 
 
 def read_known(data: bytes, numbers: Container[int]) -> dict[int, Raw]:
-    """Return the fields with one of some numbers, of each the last; the others are passed over.
+    """Return the fields with the given numbers, the last of each; others are skipped.
 
     Raises:
         WireError: see `read_fields`.
@@ -96,7 +96,7 @@ def read_known(data: bytes, numbers: Container[int]) -> dict[int, Raw]:
 
 
 def as_bytes(value: Raw) -> bytes:
-    """Return a length-delimited or fixed field's bytes.
+    """Return the bytes of a length-delimited or fixed field.
 
     Raises:
         WireError: the field was a varint.
@@ -107,7 +107,7 @@ def as_bytes(value: Raw) -> bytes:
 
 
 def as_text(value: Raw) -> str:
-    """Return a string field's text; of strangers' files even invalid UTF-8, replaced."""
+    """Return a string field's text; invalid UTF-8 from other writers is replaced."""
     return as_bytes(value).decode("utf-8", "replace")
 
 
@@ -115,7 +115,7 @@ def as_int(value: Raw) -> int:
     """Return a varint field as a signed 64-bit number.
 
     Raises:
-        WireError: the field was not a varint.
+        WireError: the field is not a varint.
     """
     if isinstance(value, bytes):
         raise WireError("expected a number, found bytes")
@@ -126,7 +126,7 @@ def as_double(value: Raw) -> float:
     """Return a double field.
 
     Raises:
-        WireError: the field has another size.
+        WireError: the field has the wrong size.
     """
     return float(unpack("<d", as_bytes(value))[0])
 
@@ -135,7 +135,7 @@ def unpack(form: str, data: bytes) -> tuple[float, ...]:
     """Return `struct.unpack(form, data)`.
 
     Raises:
-        WireError: the data has another size.
+        WireError: the data has the wrong size.
     """
     try:
         return struct.unpack(form, data)
@@ -144,7 +144,7 @@ def unpack(form: str, data: bytes) -> tuple[float, ...]:
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the varint at `at` and the position behind it.
+    """Return the varint at `at` and the position after it.
 
     Raises:
         WireError: the data ends inside it, or it is longer than ten bytes.

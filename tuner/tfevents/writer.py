@@ -1,7 +1,7 @@
-"""Writes the event file of one run; what a call has returned from survives the end of the process.
+"""Writes the event file of one run; completed calls survive the end of the process.
 
-Records go to the file with one `write` each and without a buffer, so a killed process loses
-nothing; there is no fsync, because after a crash of the host the database still knows every run and
+Each record is written with a single unbuffered `write`, so a killed process loses nothing; there is
+no fsync, because after a crash of the host the database still has every run and
 `exporters.repair_run` writes what is missing.
 """
 
@@ -21,14 +21,14 @@ from tuner.tfevents.events import Status
 from tuner.tfevents.framing import frame
 
 PREFIX = "events.out.tfevents."
-#: Of one run: each session of a trial's code may leave a few.
+#: Maximum number of files of one run: each session of a trial's code may leave a few.
 MOST_FILES = 1000
-#: In the year 2286: a time in a file's name has ten digits, so no later one sorts behind it.
+#: In the year 2286: the time in a file's name has ten digits, so a later one would not sort last.
 LATEST_S = 9_999_999_999
 
 
 class EventFile:
-    """An event file that is only ever appended to, with whole records.
+    """An event file that is only appended to, in whole records.
 
     Attributes:
         name: of the file in its folder.
@@ -37,7 +37,7 @@ class EventFile:
         time_s: seconds since the epoch.
 
     Raises:
-        OSError: the file cannot be made or written.
+        OSError: the file cannot be created or written.
     """
 
     def __init__(self, folder: Folder, time_s: float) -> None:
@@ -61,8 +61,8 @@ class EventFile:
         """Append all records or none.
 
         Raises:
-            OSError: the file system is full or gone; the file ends with its last whole record, and
-                a later append may succeed.
+            OSError: the file system is full or gone; the file ends with its last complete record,
+                and a later append may succeed.
         """
         if self._torn:
             self._mend()
@@ -79,31 +79,31 @@ class EventFile:
         self._size, self._torn = size, False
 
     def close(self) -> None:
-        """Close the file; again has no effect."""
+        """Close the file; idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def remove(self, folder: Folder) -> None:
-        """Close and delete the file: one without records would only hide that the run has none."""
+        """Close and delete the file: an empty one would only hide that the run has no events."""
         self.close()
         with contextlib.suppress(OSError):
             folder.remove(self.name)
 
     def _mend(self) -> None:
-        """Cut off a torn record: TensorBoard stops at it for good, so none may follow it."""
+        """Cut off a torn record: TensorBoard stops reading there, so nothing may follow it."""
         os.ftruncate(self._fd, self._size)
         self._torn = False
 
 
 class RunWriter:
-    """Writes one attempt as TensorBoard wants it: start, scalars, objective, end.
+    """Writes one attempt in TensorBoard's order: start, scalars, objective, end.
 
-    Not for several threads. Every method that writes may raise `OSError`; nothing of that call is
-    then in the file, and later calls may succeed.
+    Not thread-safe. Every method that writes may raise `OSError`; then nothing of that call is in
+    the file, and later calls may succeed.
 
     Args:
-        place: folder of the attempt; made at the start, and no file before.
+        place: folder of the attempt; created with the first file, at the start.
     """
 
     def __init__(self, place: Place) -> None:
@@ -116,12 +116,12 @@ class RunWriter:
         """Write the start record.
 
         Args:
-            group: the run's own name: sessions of one group are averaged into one row.
-            time_s: seconds since the epoch; default now.
+            group: the run's own name: TensorBoard averages the sessions of a group into one row.
+            time_s: seconds since the epoch; default: now.
 
         Raises:
             OSError: see the class.
-            ValueError: the run has been started already.
+            ValueError: the run has already been started.
         """
         if self._file is not None:
             raise ValueError(f"{self.place.path}: a run is started once")
@@ -139,10 +139,10 @@ class RunWriter:
         """Write a point of each curve.
 
         Args:
-            step: TensorBoard drops what a run held from a step on when the step comes again.
-            values: number by name; NaN and infinity are allowed. The tag is the name, or
-                "curve/<name>" for one that is reserved (`events.curve_tag`).
-            time_s: seconds since the epoch; default now.
+            step: if a step occurs again, TensorBoard drops what the run held from that step on.
+            values: numbers by name; NaN and infinity are allowed. The tag is the name, or
+                "curve/<name>" for a reserved name (`events.curve_tag`).
+            time_s: seconds since the epoch; default: now.
 
         Raises:
             OSError: see the class.
@@ -158,13 +158,13 @@ class RunWriter:
         status: Status,
         time_s: float | None = None,
     ) -> None:
-        """Write the objective, if any, and the end record, together; again has no effect.
+        """Write the objective, if any, and the end record, together; idempotent.
 
         Args:
             objective: the value(s) told to the sampler, in the study's metric order; non-finite
-                ones are left out, because they are outcomes and never scores. None when this
-                attempt is not the outcome.
-            time_s: seconds since the epoch; default now.
+                ones are left out, because they are outcomes but not scores. None if this attempt is
+                not the outcome.
+            time_s: seconds since the epoch; default: now.
 
         Raises:
             OSError: see the class.
@@ -181,7 +181,7 @@ class RunWriter:
         """Do nothing: every record is in the file when its call returns."""
 
     def close(self) -> None:
-        """Close the file; again has no effect."""
+        """Close the file; idempotent."""
         if self._file is not None:
             self._file.close()
 
@@ -203,7 +203,7 @@ def finish_events(
 
 
 def objective_values(objective: float | Sequence[float] | None) -> dict[str, float]:
-    """Return the finite objectives by their tags."""
+    """Return the finite objectives by tag."""
     if objective is None:
         return {}
     numbers = objective if isinstance(objective, Sequence) else (objective,)
@@ -218,14 +218,14 @@ def event_files(folder: Folder, most: int = MOST_FILES) -> list[str]:
     """Return the names of a run's event files in the order in which TensorBoard reads them.
 
     Args:
-        folder: of the run; it may hold any number of files.
-        most: how many names are returned: the first of them.
+        folder: of the run; it may contain any number of files.
+        most: maximum number of names returned, from the first on.
     """
     return heapq.nsmallest(most, _names(folder))
 
 
 def newest_event_file(folder: Folder) -> str | None:
-    """Return the name of the event file that TensorBoard reads last; None: there is none."""
+    """Return the name of the event file that TensorBoard reads last; None if there is none."""
     return max(_names(folder), default=None, key=lambda name: (_file_time(name), name))
 
 
@@ -240,7 +240,7 @@ def _or_now(time_s: float | None) -> float:
 
 
 def _make_file(folder: Folder) -> tuple[str, int]:
-    """Make an event file whose name sorts behind those that are there, whatever the clock says."""
+    """Create an event file whose name sorts after the existing ones, whatever the clock says."""
     newest = newest_event_file(folder)
     time_s = max(int(time.time()), 0 if newest is None else _file_time(newest) + 1)
     for number in itertools.count():
@@ -251,7 +251,7 @@ def _make_file(folder: Folder) -> tuple[str, int]:
 
 
 def _file_time(name: str) -> int:
-    """Return the time in a file's name, in seconds since the epoch; -1 when there is none."""
+    """Return the time in a file's name, in seconds since the epoch; -1 if there is none."""
     text = name.removeprefix(PREFIX).split(".", 1)[0]
     time_s = int(text) if text.isdecimal() and len(text) <= 10 else -1
     return time_s if time_s < LATEST_S else -1
