@@ -1,8 +1,8 @@
-"""Searches of other tools as study specs: `tuner convert`.
+"""Converts other tools' searches to study specs: `tuner convert`.
 
-A reader for each tool (`tuner.registry.READERS`) makes a `SpecDraft` of a `SearchFile`: plain
-values of a spec, and what there is to say beside them; `writing` makes YAML of it. Whatever has no
-counterpart here is said in a comment.
+One reader per tool (`tuner.registry.READERS`) makes a `SpecDraft` of a `SearchFile`: a spec as
+plain values, with notes on them; `writing` turns it into YAML. Whatever has no counterpart in a
+spec is mentioned in a comment.
 """
 
 from tuner.convert.converting import Converted as Converted

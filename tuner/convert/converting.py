@@ -1,4 +1,4 @@
-"""From a file of another tool to a spec: its kind is recognised by what is in it."""
+"""Converts another tool's file to a spec, recognizing its kind by its content."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from tuner.spec.reading.loading import problem_lines
 from tuner.spec.reading.study import read_spec
 from tuner.spec.reading.yaml12 import parse_document
 
-#: A search that a person wrote; an oracle's state, or a space that was written by a program.
+#: Maximum size of a search written by hand; and of an oracle's state, or a space written by a
+#: program.
 MAX_YAML_BYTES = 256 * 1024
 MAX_JSON_BYTES = 64 << 20
 
-#: Told apart before the readers are asked.
+#: Recognized before the readers are asked.
 _OPTUNA = "an Optuna study (a database or a journal)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """A spec that was made of another tool's file.
+    """A spec converted from another tool's file.
 
     Attributes:
         text: YAML.
-        tool: whose file it was, as people say it.
-        notes: what was said beside its values.
+        tool: the tool and kind of file in words.
+        notes: the comments on its values.
     """
 
     text: str
@@ -45,13 +46,13 @@ class Converted:
 
 
 def convert(given: str) -> Converted:
-    """Return the spec of a file, or of an Optuna study in a database.
+    """Return the spec for a file, or for an Optuna study in a database.
 
     Args:
-        given: a path, or the URL of a database; `#NAME` chooses one study of it.
+        given: a path, or the URL of a database; `#NAME` selects one of its studies.
 
     Raises:
-        SpecError: it cannot be read, is of no known kind, or makes no sense.
+        SpecError: it cannot be read, is of no known kind, or is invalid.
         NotFoundError: the database has no study of that name.
         UnavailableError: the database cannot be reached.
     """
@@ -107,7 +108,7 @@ def _read_file(file: io.BufferedReader, path: Path, given: str) -> SpecDraft:
 
 
 def _parse(content: bytes, source: str) -> YamlDocument:
-    """Return the values of JSON or YAML."""
+    """Return the values in JSON or YAML."""
     if not content.strip():
         raise SpecError(f"{source}: is empty")
     try:
@@ -127,7 +128,7 @@ def _parse(content: bytes, source: str) -> YamlDocument:
 
 
 def _ask(names: Iterable[str], file: SearchFile) -> SpecDraft | None:
-    """Return the draft of the first reader that knows the file; None: none does."""
+    """Return the draft of the first reader that recognizes the file; None if none does."""
     for name in names:
         package = READERS.package_of(name)
         try:
@@ -137,7 +138,7 @@ def _ask(names: Iterable[str], file: SearchFile) -> SpecDraft | None:
                 raise TypeError(f"it gives a {type(draft).__name__}, not a Draft")
         except SpecError:
             raise
-        # A package's fault is told as one.
+        # A fault of a package is reported as such.
         except Exception as exc:
             if package is None:
                 raise
@@ -157,7 +158,7 @@ def _unknown_kind(source: str) -> SpecError:
 
 
 def _check(text: str, source: str) -> None:
-    """Refuse what no spec can hold, as a range that has no end."""
+    """Refuse what no spec can hold, e.g. a range without an end."""
     problems = Problems()
     document = parse_document(text, source)
     if read_spec(document.data, problems) is None:

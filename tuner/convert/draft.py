@@ -1,4 +1,4 @@
-"""A spec while it is made of another tool's file: its values, and what is said beside them."""
+"""A spec being made from another tool's file: its values, and notes on them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tuner.space import Problems
 from tuner.space.definition import parse
 from tuner.space.value import show
 
-#: `lost`: it has no counterpart here. `fill`: the user has to write it. `told`: good to know.
+#: `lost`: it has no counterpart here. `fill`: the user has to write it. `told`: for information.
 NoteKind = Literal["lost", "fill", "told"]
 
-#: Of all notes on one place; a file with more is odd, and nobody reads them.
+#: Maximum number of notes on one place, and length of one; nobody reads more.
 _MOST = 200
 _LONGEST = 400
 
@@ -28,7 +28,7 @@ def _is_valid(definition: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What is said beside a value.
+    """A note on a value.
 
     Attributes:
         place: a key of the spec, `search_space.NAME` for a parameter; empty: the file as a whole.
@@ -43,8 +43,8 @@ class SpecDraft:
     """A spec as plain values with notes. Mutable: a reader fills it.
 
     Args:
-        tool: whose file it is, as people say it: `a W&B sweep`.
-        stem: of the file's name, where nothing else names the study.
+        tool: the tool and kind of file in words: `a W&B sweep`.
+        stem: of the file's name, used if nothing else names the study.
     """
 
     def __init__(self, tool: str, stem: str) -> None:
@@ -56,7 +56,7 @@ class SpecDraft:
         self.notes: list[Note] = []
 
     def add(self, name: str, definition: dict[str, Any]) -> str:
-        """Take a parameter under our name for it, which is returned; another name is said."""
+        """Add a parameter and return our name for it, noting if that differs."""
         ours = self.names.of(name)
         self.space[ours] = definition
         if "step" in definition and not _is_valid(definition):
@@ -67,11 +67,11 @@ class SpecDraft:
         return ours
 
     def take(self, name: str, read: Read, *fields: Fields) -> str:
-        """Take a parameter with what there is to say of it; return our name.
+        """Add a parameter with the notes on it; return our name for it.
 
         Args:
-            read: what was made of it.
-            fields: what it was made of: what was not asked for has no counterpart.
+            read: the converted definition.
+            fields: its source; keys that were not read have no counterpart.
         """
         ours = self.add(name, read.definition)
         place = f"search_space.{ours}"
@@ -84,24 +84,24 @@ class SpecDraft:
         return ours
 
     def lose_rest(self, fields: Fields, place: str, prefix: str = "") -> None:
-        """Say of all that was not asked for that it has no counterpart."""
+        """Note for all keys that were not read that they have no counterpart."""
         for key, value in fields.left().items():
             self.lose(place, f"{prefix}{key}: {show(value)}")
 
     def lose(self, place: str, text: str) -> None:
-        """Say what has no counterpart."""
+        """Note what has no counterpart."""
         self._note(place, "lost", text)
 
     def fill(self, place: str, text: str) -> None:
-        """Say what the user has to write."""
+        """Note what the user has to write."""
         self._note(place, "fill", text)
 
     def tell(self, place: str, text: str) -> None:
-        """Say what is good to know."""
+        """Note what is good to know."""
         self._note(place, "told", text)
 
     def measure(self, name: str | None, goal: str | None) -> None:
-        """Set the metric; what is not known is to be filled in."""
+        """Set the metric; unknown parts are to be filled in."""
         if name is None:
             self.values["metric"] = {"name": "val_accuracy", "goal": goal or "maximize"}
             beside = "" if goal else ", and its goal"
@@ -115,7 +115,7 @@ class SpecDraft:
             self.fill("metric", "where it should go: maximize or minimize")
 
     def cap(self, trials: int | None) -> None:
-        """Set how many trials the study has; where nobody says it, a usual number."""
+        """Set the study's number of trials; if unknown, to a common number."""
         budget = self.values.setdefault("budget", {})
         if trials is None:
             budget["trials"] = 50
@@ -124,7 +124,7 @@ class SpecDraft:
             budget["trials"] = trials
 
     def stand_in(self, key: str = "objective") -> None:
-        """Leave a place for the code that trains, which the file does not name."""
+        """Insert a placeholder for the training code, which the file does not name."""
         if key == "hypermodel":
             self.values[key] = "model:build"
             self.fill(key, "module:Name of your HyperModel, or of the function build(hp)")

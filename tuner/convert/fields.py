@@ -1,4 +1,4 @@
-"""A mapping of a stranger's file, key by key: what is asked for is checked, the rest is known."""
+"""A mapping from another tool's file, read key by key: values are checked, unused keys tracked."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tuner.spec.reading.document import YamlDocument
 
 
 class Fields:
-    """A mapping. Mutable: it remembers which keys were asked for, so that the others can be named.
+    """A mapping. Mutable: it remembers which keys were read, so that the others can be reported.
 
     Args:
-        path: where the mapping stands in it.
+        path: of the mapping in the file.
 
     Raises:
-        SpecError: it is no mapping.
+        SpecError: it is not a mapping.
     """
 
     def __init__(self, document: YamlDocument, path: tuple[str | int, ...], data: Any) -> None:
@@ -33,26 +33,26 @@ class Fields:
         return self._data.get(key) is not None
 
     def take(self, key: str) -> Any:
-        """Return whatever stands at a key, None for nothing."""
+        """Return the value of a key, None if there is none."""
         self._asked.add(key)
         return self._data.get(key)
 
     def text(self, key: str) -> str | None:
-        """Return a text, None for nothing."""
+        """Return a string, None if there is none."""
         value = self.take(key)
         if value is None or isinstance(value, str):
             return value
         raise self._error((key,), value, "a text")
 
     def word(self, key: str, *choices: str) -> str | None:
-        """Return one of some words, None for nothing."""
+        """Return one of the given words, None if there is none."""
         value = self.take(key)
         if value is None or value in choices:
             return None if value is None else str(value)
         raise self._error((key,), value, f"one of {', '.join(choices)}")
 
     def number(self, key: str) -> int | float | None:
-        """Return a finite number, also one that is written as a text; None for nothing."""
+        """Return a finite number, possibly written as a string; None if there is none."""
         value = self.take(key)
         found = as_number(value)
         if found is None and value is not None:
@@ -60,14 +60,14 @@ class Fields:
         return found
 
     def needed(self, key: str) -> int | float:
-        """Return a finite number that must be there."""
+        """Return a finite number that is required."""
         found = self.number(key)
         if found is None:
             raise self._error((key,), None, "a finite number")
         return found
 
     def whole(self, key: str, least: int = 1) -> int | None:
-        """Return a whole number of at least `least`, None for nothing."""
+        """Return an integer of at least `least`, None if there is none."""
         value = self.number(key)
         if value is None:
             return None
@@ -76,39 +76,39 @@ class Fields:
         return int(value)
 
     def list(self, key: str) -> list[Any] | None:
-        """Return a list, None for nothing."""
+        """Return a list, None if there is none."""
         value = self.take(key)
         if value is None or isinstance(value, list):
             return value
         raise self._error((key,), value, "a list")
 
     def fields(self, key: str) -> Fields | None:
-        """Return an inner mapping, None for nothing."""
+        """Return a nested mapping, None if there is none."""
         value = self.take(key)
         return None if value is None else Fields(self._document, (*self._path, key), value)
 
     def each(self, key: str) -> Iterator[Fields]:
-        """Yield the mappings of a list; nothing where there is none."""
+        """Yield the mappings in a list; nothing if there is none."""
         for index, item in enumerate(self.list(key) or []):
             yield Fields(self._document, (*self._path, key, index), item)
 
     def items(self) -> Iterator[tuple[str, Fields]]:
-        """Yield every key with the mapping that stands there."""
+        """Yield every key with its value, which must be a mapping."""
         for key, value in self._data.items():
             self._asked.add(key)
             yield key, Fields(self._document, (*self._path, key), value)
 
     def everything(self) -> Iterator[tuple[str, Any]]:
-        """Yield every key with what stands there."""
+        """Yield every key with its value."""
         self._asked.update(self._data)
         yield from self._data.items()
 
     def left(self) -> dict[str, Any]:
-        """Return what was not asked for."""
+        """Return what has not been read."""
         return {k: v for k, v in self._data.items() if k not in self._asked and v is not None}
 
     def wrong(self, key: str, allowed: str) -> SpecError:
-        """Return the error of a value that cannot be."""
+        """Return the error for an invalid value."""
         return self._error((key,), self._data.get(key), allowed)
 
     def _error(self, inner: tuple[str | int, ...], value: Any, allowed: str) -> SpecError:
@@ -119,7 +119,7 @@ class Fields:
 
 
 def as_number(value: object) -> int | float | None:
-    """Return a finite number, also of a text that is one; None for anything else."""
+    """Return a finite number, also from a string that is one; None for anything else."""
     if isinstance(value, str) and 0 < len(value) <= 60 and "_" not in value:
         try:
             value = int(value)

@@ -1,4 +1,4 @@
-"""Names of other tools in the form that a spec takes."""
+"""Converts other tools' names to the form required in a spec."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from tuner.protocol import dotted_name, free_name
 
 _MOST_METRIC = 64
 _MOST_NAME = 63
-#: Written by Tuner itself, in TensorBoard.
+#: Tuner itself writes these to TensorBoard.
 _RESERVED_METRIC = re.compile(r"objective(_[0-9]+)?")
 
 
 class Names:
-    """Our names of parameters, each of them once. Mutable: it grows with every name.
+    """Our names of parameters, each unique. Mutable: it grows with every name.
 
-    `--learning-rate` is `learning_rate`, `encoder/units` is `encoder.units`; what would be one name
-    gets a number.
+    `--learning-rate` becomes `learning_rate`, `encoder/units` becomes `encoder.units`; duplicates
+    get a number.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Names:
         self._taken: set[str] = set()
 
     def of(self, given: str) -> str:
-        """Return our name of a parameter, the same for the same."""
+        """Return our name for a parameter, always the same for the same input."""
         known = self._ours.get(given)
         if known is not None:
             return known
@@ -34,16 +34,16 @@ class Names:
         return name
 
     def knows(self, given: str) -> bool:
-        """Whether a name came before."""
+        """Whether a name has been seen before."""
         return given in self._ours
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Return every name with ours, in the order in which they came."""
+        """Return every name with ours, in the order in which they were added."""
         return list(self._ours.items())
 
 
 def metric_name(given: str) -> str:
-    """Return a metric's name with what a spec does not take replaced."""
+    """Return a metric's name with the characters replaced that a spec does not allow."""
     name = re.sub(r"[^A-Za-z0-9_./-]+", "_", given).strip("_")[:_MOST_METRIC] or "metric"
     if not (name[0].isalpha() or name[0] == "_"):
         name = f"_{name}"[:_MOST_METRIC]
@@ -51,6 +51,6 @@ def metric_name(given: str) -> str:
 
 
 def slug(given: str, otherwise: str) -> str:
-    """Return the name of a project or study, made of any text."""
+    """Return a name for a project or study, made from any text."""
     found = re.sub(r"[^a-z0-9]+", "-", given.lower())[:_MOST_NAME].strip("-")
     return found or otherwise

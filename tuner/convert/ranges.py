@@ -1,4 +1,4 @@
-"""What other tools draw from, as definitions of a search space."""
+"""Other tools' distributions, as definitions of a search space."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tuner.space.value import MAX_TEXT, Value, is_number, is_value, is_whole, sh
 
 Definition = dict[str, Any]
 
-#: Beyond it, exp overflows.
+#: Maximum exponent, beyond which exp overflows.
 MAX_EXPONENT = 690.0
-#: So many standard deviations to each side hold 997 of 1000 draws.
+#: Standard deviations to each side: together they contain 997 of 1000 draws.
 _SIGMAS = 3
-#: From so many rising numbers on, an order is meant.
+#: Minimum number of increasing numbers that suggests an order.
 _ORDERED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """A definition, and what is said beside it."""
+    """A definition with its notes."""
 
     definition: Definition
     #: What has no counterpart.
@@ -40,7 +40,7 @@ def interval(
     log: bool = False,
     step: int | float | None = None,
 ) -> Definition:
-    """Return the definition of a range, both ends included; of one value, a fixed one."""
+    """Return the definition of a range including both ends; a single value becomes a constant."""
     convert = int if whole else float
     if low == high:
         return {"type": "fixed", "value": convert(low)}
@@ -57,10 +57,10 @@ def interval(
 
 
 def rounded(low: int | float, high: int | float, q: int | float, *, log: bool = False) -> Read:
-    """Return the definition of what is drawn from a range and rounded to multiples of `q`.
+    """Return the definition of draws from a range that are rounded to multiples of `q`.
 
-    A log scale with a step has no counterpart: of the two the step is kept, because the program
-    may need it, and where it is 1 the log scale, because then the values are the same.
+    A log scale with a step has no counterpart: the step is kept, because the program may need it,
+    unless it is 1; then the log scale is kept, because the values are the same.
     """
     first, last = _multiple(low, q), _multiple(high, q)
     whole = is_whole(q) and is_whole(first) and is_whole(last)
@@ -76,7 +76,7 @@ def rounded(low: int | float, high: int | float, q: int | float, *, log: bool = 
 
 
 def bell(mu: float, sigma: float, *, log: bool, q: int | float | None = None) -> Read:
-    """Return the range that stands for a normal or log-normal distribution, which has no ends."""
+    """Return the range that approximates a normal or log-normal distribution, which has no ends."""
     low, high = mu - _SIGMAS * sigma, mu + _SIGMAS * sigma
     if log:
         low, high = exponential(low), exponential(high)
@@ -92,7 +92,7 @@ def bell(mu: float, sigma: float, *, log: bool, q: int | float | None = None) ->
 
 
 def exponential(exponent: float) -> float:
-    """Return e to a power, rounded to six digits: exp(-9.21034) is 1e-4 again."""
+    """Return e to a power, rounded to six digits: exp(-9.21034) becomes 1e-4 again."""
     bounded = min(max(exponent, -MAX_EXPONENT), MAX_EXPONENT)
     return float(f"{math.exp(bounded):.6g}")
 
@@ -100,8 +100,8 @@ def exponential(exponent: float) -> float:
 def choices(values: Sequence[Any]) -> Read:
     """Return the definition of a list of values.
 
-    Rising numbers are an ordinal, as their order says something. What a spec takes for no value
-    (nothing, a list, a mapping) becomes a text, and it is said.
+    Increasing numbers become an ordinal, because their order is meaningful. Values that a spec does
+    not allow (null, a list, a mapping) become strings, with a note.
     """
     told: list[str] = []
     lost: list[str] = []
@@ -119,7 +119,7 @@ def choices(values: Sequence[Any]) -> Read:
 
 
 def constant(value: Any) -> Read | None:
-    """Return the definition of one value, None where it is none that a spec takes."""
+    """Return the definition of a single value, None if a spec does not allow it."""
     choice = as_choice(value)
     if choice is None:
         return None
@@ -128,7 +128,7 @@ def constant(value: Any) -> Read | None:
 
 
 def as_choice(value: Any) -> Value | None:
-    """Return a value as a spec takes it: nothing as `none`, a list or mapping as its JSON."""
+    """Return a value in the form allowed in a spec: null as `none`, lists and mappings as JSON."""
     if is_value(value):
         return value
     if value is None:
@@ -140,7 +140,7 @@ def as_choice(value: Any) -> Value | None:
 
 
 def odd_texts(values: Iterable[Any]) -> list[str]:
-    """Return what there is to say of values that are texts here and something else there."""
+    """Return the notes on values that become strings here but are something else there."""
     told: list[str] = []
     for value in values:
         if value is None:
@@ -163,7 +163,7 @@ def _listed(values: list[Value]) -> Definition:
 
 
 def _multiple(value: int | float, q: int | float) -> int | float:
-    """Return the multiple of `q` that is nearest to a value, in decimals as they are written."""
+    """Return the multiple of `q` nearest to a value, in decimal arithmetic."""
     step = Decimal(str(q))
     count = (Decimal(str(value)) / step).to_integral_value(rounding=ROUND_HALF_EVEN)
     found = count * step

@@ -1,4 +1,4 @@
-"""A file that may hold the search of another tool, as the readers get it."""
+"""A file that may contain another tool's search, as passed to the readers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tuner.spec.reading.document import YamlDocument
 
 @dataclass(frozen=True, kw_only=True)
 class SearchFile:
-    """A file that was named.
+    """A file named by the user.
 
     Attributes:
         path: absolute.
         content: all of it.
-        document: its values; None: it is neither JSON nor YAML.
+        document: its values; None if it is neither JSON nor YAML.
     """
 
     path: Path
@@ -27,23 +27,23 @@ class SearchFile:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The values of its mapping; empty: it is none."""
+        """The values of its mapping; empty if it is not one."""
         found = None if self.document is None else self.document.data
         return found if isinstance(found, dict) else {}
 
     def fields(self) -> Fields:
-        """Return the mapping, to be asked key by key.
+        """Return the mapping, to be read key by key.
 
         Raises:
-            SpecError: it is none.
+            SpecError: it is not one.
         """
         document = self.document or YamlDocument(source=str(self.path), data=None)
         return Fields(document, (), document.data)
 
     def draft(self, tool: str) -> SpecDraft:
-        """Return an empty draft, which is named after the file.
+        """Return an empty draft named after the file.
 
         Args:
-            tool: whose file it is, as people say it: `a W&B sweep`.
+            tool: the tool and kind of file in words: `a W&B sweep`.
         """
         return SpecDraft(tool, self.path.stem)

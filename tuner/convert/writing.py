@@ -1,4 +1,4 @@
-"""A draft as the YAML file that a person would have written, with its notes as comments."""
+"""Writes a draft as a YAML file such as a person would write, with its notes as comments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write(draft: SpecDraft, source: str) -> str:
     """Return the text of the spec.
 
     Args:
-        source: the name of the file that it was made of.
+        source: name of the file that it was made from.
     """
     lines = [f"# Made of {source}, {draft.tool}, by `tuner convert`."]
     if any(note.kind == "fill" for note in draft.notes):
@@ -49,7 +49,7 @@ def _entry(draft: SpecDraft, key: str) -> list[str]:
 
 
 def _space(draft: SpecDraft) -> list[str]:
-    # Aligned where the names are of similar length, as people do.
+    # Aligned if the names have similar lengths, as people do.
     width = min(max(map(len, draft.space), default=0), 28) + 1
     lines: list[str] = []
     for name, definition in draft.space.items():
@@ -63,7 +63,7 @@ def _of(draft: SpecDraft, place: str) -> list[Note]:
 
 
 def _commented(line: str, notes: list[Note], indent: str) -> list[str]:
-    """Return a line with its notes: one short one behind it, others above."""
+    """Return a line with its notes: a single short one after it, others above."""
     if len(notes) == 1:
         whole = f"{line}  # {_MARKS[notes[0].kind]}{notes[0].text}"
         if len(whole) <= _WIDTH:
@@ -94,7 +94,7 @@ def _flow(value: Any) -> str:
 
 
 def scalar(value: Value) -> str:
-    """Return a text, number or truth as YAML 1.2."""
+    """Return a string, number or boolean as YAML 1.2."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -108,7 +108,7 @@ def scalar(value: Value) -> str:
 
 
 def _escaped(letter: str) -> str:
-    """Return a letter as it stands between double quotes: a line end would be a space there."""
+    """Return a character as written in double quotes, where a line break is read as a space."""
     if letter in '"\\':
         return f"\\{letter}"
     if letter.isprintable():

@@ -1,5 +1,6 @@
-"""What the learning curves of earlier studies say about a trial that still runs: arrays only.
+"""What earlier studies' learning curves say about a running trial: arrays only.
 
-Values are oriented so that smaller is better. Time is progress: the share of a trial's horizon that
-it has done, in `CELLS` cells, so that trainings of other lengths can be compared.
+Values are oriented so that smaller is better. Time is measured as progress: the fraction of a
+trial's horizon that it has completed, in `CELLS` cells, so that trainings of different lengths can
+be compared.
 """

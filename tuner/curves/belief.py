@@ -1,6 +1,6 @@
-"""What the curves of history say, as a study's pruner keeps it: arrays, and nothing else.
+"""What earlier studies' learning curves say, in the form that a study's pruner keeps: only arrays.
 
-Symbols: G cells of progress, Q bins of the quantile, T moments.
+Symbols: G cells of progress, Q quantile bins, T points in time.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ _VERSION = 1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CurveBelief:
-    """Several studies together.
+    """The curves of several studies, combined.
 
     Attributes:
-        top: which share of a study's trials counts as good.
+        top: the fraction of a study's trials that counts as good.
         chance: (G, Q) P(a trial ends in the best `top`), by progress and quantile.
-        half: (G, Q) the same for the best half: what outcomes are compared with.
-        population: of the studies on the same data; None: there is none.
-        studies: how many there are.
-        trials: how many of theirs.
-        horizon: the longest whole curve of studies with the same code, steps; None: no such study.
+        half: (G, Q) the same for the best half: compared with outcomes.
+        population: of the studies on the same data; None if there are none.
+        studies: number of studies.
+        trials: number of their trials.
+        horizon: steps of the longest complete curve among studies with the same code; None if there
+            are no such studies.
     """
 
     top: float
@@ -48,15 +49,15 @@ class CurveBelief:
         return digest(self._arrays(), self._about())
 
     def to_bytes(self) -> bytes:
-        """Return it as npz, without pickle."""
+        """Return the content as npz, without pickle."""
         return pack(self._arrays(), self._about())
 
     @classmethod
     def from_bytes(cls, content: bytes) -> CurveBelief:
-        """Return what `to_bytes` was made of.
+        """Return the object that `to_bytes` serialized.
 
         Raises:
-            ValueError: the content is damaged, or of another version.
+            ValueError: the content is damaged or of another version.
         """
         arrays, about = unpack(content)
         if about.pop("version", None) != _VERSION:
@@ -88,12 +89,13 @@ class CurveBelief:
 
 
 def bins_of(better: Floats, of: Floats | Numbers) -> Floats:
-    """Return how likely each bin of the quantile is (T, Q), for r of n peers better, (T,) each.
+    """Return the probability of each quantile bin (T, Q) if r of n peers are better, (T,) each.
 
-    The quantile's posterior after r of n independent peers were better, from a uniform prior, is
-    Beta(r + 1, n - r + 1): with no peers the whole range, so few peers are careful by themselves.
+    After r of n independent peers were better, the quantile's posterior from a uniform prior is
+    Beta(r + 1, n - r + 1): without peers it covers the whole range, so few peers lead to caution by
+    themselves.
     """
-    # It takes a quarter of a second to import, and most studies have another pruner.
+    # The import takes a quarter of a second, and most studies have another pruner.
     from scipy.special import betainc
 
     below = betainc(better[:, None] + 1.0, of[:, None] - better[:, None] + 1.0, EDGES[None, :])
@@ -102,14 +104,14 @@ def bins_of(better: Floats, of: Floats | Numbers) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class CurveRank:
-    """Where a trial stands at a moment.
+    """A trial's rank at a moment.
 
     Attributes:
         cell: its progress.
-        better: how many of its peers are better there, in halves.
-        of: how many of them could be compared.
-        place: its quantile among the trials of the same data; None: there are none.
-        same: the chance that those are of one population with it.
+        better: number of its peers that are better there, in steps of one half.
+        of: number of peers that could be compared.
+        place: its quantile among the trials on the same data; None if there are none.
+        same: the probability that those share one population with it.
     """
 
     cell: int

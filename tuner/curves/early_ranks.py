@@ -1,8 +1,8 @@
-"""Whether ranks early in a training foretell the ranks at its end.
+"""Whether ranks early in training predict the final ranks.
 
 Symbols: n trials that ran to their end, m studies, G = `CELLS` cells of progress; r, the rank
-correlation of a value on the way with the end; z = artanh(r), which has about the variance
-1 / (n - 3).
+    correlation of an intermediate value with the final one; z = artanh(r), whose variance is about
+    1 / (n - 3).
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import numpy as np
 from tuner.curves.runs import CELLS, cell_of, ranks
 from tuner.surrogate.columns import Floats
 
-#: With fewer whole trials nothing is said of a study.
+#: Minimum number of complete trials for a statement about a study.
 MIN_WHOLE = 5
-#: A correlation from which on a rung foretells the end well enough to stop trials there.
+#: Minimum correlation at which a rung predicts the end well enough to stop trials there.
 ENOUGH = 0.6
-#: A rung misleads when "ranks there have nothing to do with the end" is so many times as likely as
+#: Likelihood ratio from which on a rung is misleading: of "ranks there are unrelated to the end" to
 #: "their correlation is `ENOUGH`".
 ODDS = 10.0
 _MOST = 0.999
-#: The deviation of z between studies, before there are several to tell it.
+#: Standard deviation of z between studies, until there are several to estimate it from.
 _BETWEEN = 0.2
 
 
 def rank_correlation(first: Floats, second: Floats) -> float:
-    """Return Spearman's correlation of two samples, (n,); 0 where one of them is constant."""
+    """Return Spearman's correlation of two samples, (n,); 0 if one of them is constant."""
     if len(first) < 2:
         return 0.0
     a, b = ranks(first) - 0.5, ranks(second) - 0.5
@@ -37,17 +37,17 @@ def rank_correlation(first: Floats, second: Floats) -> float:
 
 
 def misleads(correlation: float, whole: int) -> bool:
-    """Whether a rung misleads, by the rank correlation over `whole` trials; see `ODDS`."""
+    """Whether a rung misleads, judging by the rank correlation of `whole` trials; see `ODDS`."""
     return _against(correlation, whole) > math.log(ODDS)
 
 
 def is_doubtful(correlation: float, whole: int) -> bool:
-    """Whether the trials speak rather against a rung than for it."""
+    """Whether the trials are evidence against a rung rather than for it."""
     return _against(correlation, whole) > 0.0
 
 
 def _against(correlation: float, whole: int) -> float:
-    """Return the log likelihood ratio of "nothing to do with the end" to `ENOUGH`."""
+    """Return the log likelihood ratio of "unrelated to the end" to `ENOUGH`."""
     if whole < MIN_WHOLE:
         return 0.0
     z, enough = _fisher(correlation), math.atanh(ENOUGH)
@@ -55,11 +55,11 @@ def _against(correlation: float, whole: int) -> float:
 
 
 def values_at(curve: Mapping[int, float], horizon: float) -> Floats:
-    """Return what a rung in each cell finds of a trial, (G,): its first report there or beyond.
+    """Return the value that a rung in each cell sees, (G,): the first report there or later.
 
     Args:
         curve: finite values by step.
-        horizon: steps of a whole trial, above 0.
+        horizon: number of steps of a complete trial, above 0.
     """
     values = np.full(CELLS, np.nan)
     begin = 0
@@ -71,11 +71,11 @@ def values_at(curve: Mapping[int, float], horizon: float) -> Floats:
 
 
 def correlations(values: Floats, final: Floats) -> tuple[Floats, int]:
-    """Return for each cell how the value there ranks with the end, over whole trials.
+    """Return, for each cell, the rank correlation of the values there with the final ones.
 
     Args:
         values: (n, G) of trials of one study that ran to their end; see `values_at`.
-        final: (n,) how they ended, in the same sense.
+        final: (n,) their final values, oriented the same way.
 
     Returns:
         (G,), NaN where fewer than `MIN_WHOLE` had reported; and n.
@@ -91,14 +91,14 @@ def correlations(values: Floats, final: Floats) -> tuple[Floats, int]:
 def first_cell(by_study: Sequence[tuple[Floats, int]]) -> tuple[int, float] | None:
     """Return the first cell at which ranks predict the end in studies like these.
 
-    A cell does when the mean z over the studies, less the error of that mean, is at least
-    artanh(`ENOUGH`): a few curves say it only where they say it clearly.
+    A cell does if the mean z over the studies, minus its standard error, is at least
+    artanh(`ENOUGH`): a few curves suffice only if they are clear.
 
     Args:
         by_study: as `correlations` returns them, m.
 
     Returns:
-        The cell and the mean correlation there; None: nowhere before the last half.
+        The cell and the mean correlation there; None: no such cell in the first half.
     """
     for cell in range(CELLS // 2):
         found = [(_fisher(r[cell]), n) for r, n in by_study if not math.isnan(r[cell])]

@@ -1,8 +1,8 @@
-"""Whether a trial is given up: by its standing, what history says of it, and how far that is held.
+"""Decides whether to stop a trial, from its rank and the history, as far as that is trusted.
 
 The decision is a function of the trials in number order with their reports and marks, and of the
-belief: what is kept between two decisions only makes them faster. A mark is what a decision left on
-a trial that was condemned, whether it was stopped or ran on as an audit.
+`CurveBelief`: whatever is kept between two decisions only makes them faster. A mark records that a
+decision condemned a trial, whether it was stopped or continued as an audit.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from tuner.surrogate.columns import Floats
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Entry:
-    """One trial of the study, as far as it got.
+    """One trial of the study, as far as it has run.
 
     Attributes:
-        run: its curve; None: nothing that could be compared.
-        final: the value of one that ran to its end, smaller is better; None: it did not (yet).
-        has_ended: whether nothing can be added to it.
-        condemned: what history said of it when it was condemned, that it would end in the best
-            half; None: it was not.
+        run: its curve; None if nothing can be compared.
+        final: the final value if it ran to its end, smaller is better; None if it did not (yet).
+        has_ended: whether its data can no longer change.
+        condemned: the history's prediction, when it was condemned, that it would end in the best
+            half; None if it was not condemned.
     """
 
     run: CurveRun | None
@@ -39,17 +39,17 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneVerdict:
-    """A decision, and what it rests on.
+    """A decision and its reasons.
 
     Attributes:
-        condemned: whether the chance is below what is allowed.
-        count: which condemned trial of the study it is, from 1; 0: it is not.
-        audited: whether it runs on, so that it is seen whether history was right.
-        standing: where the trial stands.
-        chance: history's, that it ends in the best `top`.
-        half: history's, that it ends in the best half.
-        used: the chance after how far history is trusted.
-        trust: how far, from 0 to 1.
+        condemned: whether the probability is below what is allowed.
+        count: index of this condemned trial within the study, from 1; 0 if not condemned.
+        audited: whether it continues, in order to check the history's prediction.
+        standing: the trial's rank.
+        chance: the history's probability that it ends in the best `top`.
+        half: the history's probability that it ends in the best half.
+        used: `chance` after taking the trust into account.
+        trust: in the history, from 0 to 1.
     """
 
     condemned: bool
@@ -63,31 +63,32 @@ class PruneVerdict:
 
     @property
     def stops(self) -> bool:
-        """Whether the trial is to end."""
+        """Whether the trial must end."""
         return self.condemned and not self.audited
 
 
 class Referee:
-    """Judges the trials of one study.
+    """Decides about the trials of one study.
 
     Args:
-        belief: what the curves of history say.
-        confidence: a trial is condemned when its chance to end in the best `top` is below
-            1 - `confidence`.
+        belief: what the history's learning curves say.
+        confidence: a trial is condemned if its probability of ending in the best `top` is below 1 -
+            `confidence`.
     """
 
     def __init__(self, belief: CurveBelief, confidence: float) -> None:
         self.belief = belief
         self.confidence = confidence
-        #: What history said of trials that have ended, as have all before them: it stays so.
+        #: The history's predictions for trials that have ended after all earlier ones: they are
+        #: final.
         self._foresight: dict[int, float] = {}
 
     def forget(self) -> None:
-        """Forget what was kept: the trials are no longer what they were."""
+        """Clear the caches: the trials have changed."""
         self._foresight.clear()
 
     def judge(self, entries: Sequence[Entry], number: int) -> PruneVerdict:
-        """Judge a trial that has reported and was not condemned before.
+        """Decide about a trial that has reported and was not condemned before.
 
         Args:
             entries: all trials of the study, in number order.
@@ -127,7 +128,7 @@ class Referee:
         )
 
     def trust(self, entries: Sequence[Entry]) -> float:
-        """Return how far history is trusted after what has ended; see `gate`."""
+        """Return how far the history is trusted after the outcomes so far; see `gate`."""
         done = [(i, e.final) for i, e in enumerate(entries) if e.final is not None]
         condemned = sum(entry.condemned is not None for entry in entries)
         audited = sum(entries[i].condemned is not None for i, _ in done)
@@ -143,7 +144,7 @@ class Referee:
         )
 
     def _said(self, entries: Sequence[Entry], done: Sequence[int]) -> list[float | None]:
-        """Return what history said of each finished trial at its worst moment; None: nothing."""
+        """Return the prediction for each finished trial at its worst moment; None if unknown."""
         numbered = [(i, e.run) for i, e in enumerate(entries) if e.run is not None]
         everyone = stack([run for _, run in numbered])
         of_number = np.array([i for i, _ in numbered], dtype=np.int64)
@@ -166,9 +167,9 @@ class Referee:
         return said
 
     def _worst_half(self, run: CurveRun, earlier: Runs, same: float) -> float:
-        """Return the least chance of the best half that history gave a trial before its end.
+        """Return the lowest probability of the best half predicted for a trial before its end.
 
-        Its peers are the trials before it, as they stand by now: whoever asks later gets the same.
+        Its peers are the earlier trials as they stand now, so later calls get the same result.
         """
         cells = run.cells[run.cells < LAST]
         if not len(cells):
@@ -190,11 +191,11 @@ class Referee:
         return None if population is None else population.place(cell, float(run.best[cell]))
 
     def _places(self, entries: Sequence[Entry]) -> list[tuple[int, float]]:
-        """Return number and place of each trial that has ended, where both are known."""
+        """Return number and place of each ended trial, where both are known."""
         ended = [(i, e.run) for i, e in enumerate(entries) if e.has_ended and e.run is not None]
         found = [(i, self._place(run, run.last)) for i, run in ended]
         return [(i, place) for i, place in found if place is not None]
 
     def _same(self, places: Sequence[float]) -> float:
-        """Return the chance of one population with the studies of the same data."""
+        """Return the probability of one population with the studies on the same data."""
         return 0.0 if self.belief.population is None else same_chance(places)

@@ -1,8 +1,7 @@
-"""Trials as far as they got: the best value so far, by progress.
+"""Trials as far as they have run: the best value so far, by progress.
 
-Symbols: n trials, G = `CELLS` cells of progress. Cell c is reached with step ceil-wise, that is, a
-step t of a horizon h lies in cell ceil(G t / h) - 1: two trials of one horizon of at most G steps
-are compared step by step.
+Symbols: n trials, G = `CELLS` cells of progress. A step t of a horizon h lies in cell ceil(G t / h)
+    - 1: two trials with the same horizon of at most G steps are compared step by step.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ import numpy as np
 
 from tuner.surrogate.columns import Floats, Numbers
 
-#: Cells of progress.
+#: Number of cells of progress.
 CELLS = 100
 LAST = CELLS - 1
 
-#: open: it runs, or it was stopped; whole: it ran to its end; worst: its parameters made it fail.
+#: open: it runs, or was stopped; whole: it ran to its end; worst: its parameters made it fail.
 Fate = Literal["open", "whole", "worst"]
 
 
@@ -30,9 +29,9 @@ class CurveRun:
 
     Attributes:
         best: (G,) the best value up to each cell; inf before the first report.
-        cells: (T,) the cells of its reports, rising; none: it failed before the first.
-        last: up to this cell others can be compared with it: that of its last report, and the last
-            one of all for a trial that has ended by itself.
+        cells: (T,) the cells of its reports, increasing; empty if it failed before the first.
+        last: the last cell at which others can be compared with it: that of its last report, or the
+            final cell for a trial that ended by itself.
     """
 
     best: Floats
@@ -41,20 +40,20 @@ class CurveRun:
 
     @property
     def first(self) -> int:
-        """Cell of the first report; without one 0 for a trial that failed, else beyond the last."""
+        """Cell of the first report; if none, 0 for a failed trial, otherwise beyond the last."""
         if len(self.cells):
             return int(self.cells[0])
         return 0 if self.last == LAST else CELLS
 
     @property
     def reported(self) -> int:
-        """Cell of the last report; -1: there is none."""
+        """Cell of the last report; -1 if there is none."""
         return int(self.cells[-1]) if len(self.cells) else -1
 
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Several trials: `best` is (n, G); cells of the first and last report and `last` are (n,)."""
+    """Several trials: `best` is (n, G); `last` and the cells of the first and last report (n,)."""
 
     best: Floats
     first: Numbers
@@ -71,19 +70,19 @@ class Runs:
 
 
 def cell_of(step: float, horizon: float) -> int:
-    """Return the cell in which a step lies; a step beyond the horizon lies in the last one."""
+    """Return the cell that contains a step; steps beyond the horizon belong to the last one."""
     return min(LAST, max(0, math.ceil(CELLS * step / horizon - 1e-9) - 1))
 
 
 def make_run(curve: Mapping[int, float], horizon: float, fate: Fate = "open") -> CurveRun:
-    """Return a trial by its reports.
+    """Return a trial made from its reports.
 
-    A trial that ran to its end keeps its best value from there on, however early it ended. One that
-    failed is worse than all from where it failed on. NaN counts as the worst value.
+    A trial that ran to its end keeps its best value from then on, however early it ended. One that
+    failed is worse than all others from that point on. NaN counts as the worst value.
 
     Args:
         curve: value by step, smaller is better.
-        horizon: steps of a whole trial, above 0.
+        horizon: number of steps of a complete trial, above 0.
         fate: how it ended.
     """
     best = np.full(CELLS, np.inf)
@@ -110,17 +109,18 @@ def stack(runs: Sequence[CurveRun]) -> Runs:
 
 
 def standings(run: CurveRun, peers: Runs, cells: Numbers) -> tuple[Floats, Numbers]:
-    """Return where a trial stands among its peers: how many are better, of how many.
+    """Return a trial's rank among its peers: how many are better, of how many.
 
-    Each pair is compared at the last cell that both have reached, so that a peer that was stopped
-    stays one: among the survivors alone the bar would creep up. A tie counts half.
+    Each pair is compared at the last cell that both have reached, so that a stopped trial remains a
+    peer: among the survivors alone the bar would keep rising. A tie counts one half.
 
     Args:
         peers: the others, n.
-        cells: (T,) the moments.
+        cells: (T,) the points in time.
 
     Returns:
-        How many are better (T,), in halves, and how many could be compared (T,).
+        The number of better ones (T,), in steps of one half, and of those that could be compared
+        (T,).
     """
     common = np.minimum(cells[None, :], peers.last[:, None])
     theirs = np.take_along_axis(peers.best, common, axis=1)

@@ -1,20 +1,21 @@
-"""How the trials of a study ended, by where they stood: one table a study, and several together.
+"""How a study's trials ended, by their earlier rank: one table per study, or several merged.
 
 Symbols: G cells of progress, Q = `BINS` quantiles, n trials.
 
-A table says, for a trial that stands at quantile q of its study at progress s, how likely it is
-that it ends in the best `top` of it. It is made by a kernel of width `WIDTH` in q. Standing takes
-the place of the value, and makes studies of other data and other metrics comparable.
+For a trial at quantile q of its study and progress s, a table gives the probability that it ends in
+the best `top` of the study. It is estimated with a kernel of width `WIDTH` in q. Using ranks
+instead of values makes studies with other data and other metrics comparable.
 
-Together, each study weighs m / (m + 1) at (s, q), where m is how many of its trials tell of that
-place: an estimate from m trials has a variance of about 1/m beside that between studies, which is
-taken to be like that of one trial. So each study counts at most once (a huge one does not
-dominate), and a small one is not shrunk by itself. What keeps few near the base rate `top` is added
-once to all together: `KAPPA` studies that know nothing, and 1/top - 2 trials at the base rate where
-that is more than none (of few trials nobody can say that not one in ten would end well).
+In a merged table, each study has the weight m / (m + 1) at (s, q), where m is the number of its
+trials that are informative there: an estimate from m trials has a variance of about 1/m in addition
+to that between studies, which is assumed to equal that of one trial. So each study counts at most
+once (a huge one does not dominate), and a small one is not shrunk separately. Shrinkage towards the
+base rate `top` is applied once to the merged table: `KAPPA` uninformative studies, and 1/top - 2
+trials at the base rate if that is positive (from few trials nobody can conclude that not one in ten
+would end well).
 
-At last P is made to fall with q (pool adjacent violators). This is the first safeguard: a history
-that is noise, or whose order is inverted, becomes a flat table, which stops nothing.
+Finally P is made to decrease with q (pool adjacent violators). This is the first safeguard: a
+history of noise, or with inverted order, becomes a flat table, which stops nothing.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ BINS = 20
 EDGES: Floats = np.linspace(0.0, 1.0, BINS + 1)
 MID: Floats = (EDGES[1:] + EDGES[:-1]) / 2
 WIDTH = 0.04
-#: Studies that know nothing.
+#: Weight of the uninformative prior, in studies.
 KAPPA = 0.25
-#: A study of fewer trials makes no table.
+#: Minimum number of trials of a study for a table.
 MIN_TRIALS = 20
-#: Of a larger study so many trials are looked at, evenly chosen.
+#: Maximum number of trials used of a study, chosen evenly.
 MAX_TRIALS = 300
 
 
 @dataclass(frozen=True, eq=False)
 class StudyTable:
-    """One study: share of those that ended in the best `top` and how many tell it, (G, Q) each."""
+    """One study: fraction of trials that ended in the best `top`, and their number, (G, Q) each."""
 
     share: Floats
     mass: Floats
@@ -51,8 +52,8 @@ def make_table(runs: Sequence[CurveRun], final: Floats, top: float) -> StudyTabl
     """Return the table of a study.
 
     Args:
-        final: (n,) their values at the end; inf: it failed, or was stopped before.
-        top: which share of them counts as good.
+        final: (n,) their final values; inf if a trial failed or was stopped.
+        top: the fraction of them that counts as good.
     """
     good = ranks(final) < top
     quantiles, alive, cells = _standings(stack(runs))
@@ -63,7 +64,7 @@ def make_table(runs: Sequence[CurveRun], final: Floats, top: float) -> StudyTabl
         kernel = np.exp(-0.5 * distance**2)
         mass[at] = kernel.sum(axis=1)
         np.divide(kernel @ good[there], mass[at], out=share[at], where=mass[at] > 1e-9)
-    # Between two reports nothing becomes known; before the first, nothing is.
+    # Nothing becomes known between two reports, or before the first.
     row = np.searchsorted(cells, np.arange(CELLS), side="right") - 1
     known = row >= 0
     return StudyTable(
@@ -80,21 +81,21 @@ def _standings(runs: Runs) -> tuple[Floats, Flags, Numbers]:
     quantiles = np.empty((len(runs), len(cells)))
     for index in range(len(runs)):
         run = CurveRun(runs.best[index], runs.first[index : index + 1], LAST)
-        # It is among its own peers, as a tie: (r + 1/2) / n of the n trials, itself included.
+        # A trial is among its own peers, as a tie: (r + 1/2) / n of the n trials, including itself.
         better, of = standings(run, runs, cells)
         quantiles[index] = better / np.maximum(of, 1)
     begun = runs.first[:, None] <= cells
-    # One that ended early by itself stands where it stood until the end.
+    # A trial that ended early by itself keeps its rank until the end.
     ended = (runs.last > runs.reported) & np.isfinite(runs.best[:, -1])
     return quantiles, begun & ((cells <= runs.reported[:, None]) | ended[:, None]), cells
 
 
 def merge(tables: Sequence[StudyTable], weights: Sequence[float], top: float) -> Floats:
-    """Return P (G, Q) of several studies together, falling with the quantile.
+    """Return P (G, Q) of several studies merged, decreasing with the quantile.
 
     Args:
-        tables: of the studies; none gives the base rate everywhere.
-        weights: how much each counts, at least 0.
+        tables: of the studies; an empty list gives the base rate everywhere.
+        weights: of each study, at least 0.
         top: the base rate.
     """
     total, mass = np.zeros((CELLS, BINS)), np.zeros((CELLS, BINS))
@@ -111,7 +112,7 @@ def merge(tables: Sequence[StudyTable], weights: Sequence[float], top: float) ->
 
 
 def falling(values: Floats, weights: Floats) -> Floats:
-    """Return the falling sequence that is nearest to `values` in weighted squares."""
+    """Return the decreasing sequence nearest to `values` in weighted least squares."""
     blocks: list[tuple[float, float, int]] = []
     for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
         mean, mass, count = value, weight, 1

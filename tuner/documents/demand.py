@@ -1,4 +1,4 @@
-"""How many workers are of use."""
+"""How many workers could be used."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from tuner.protocol import Device
 class Wanted(Document):
     """How many workers could be used now."""
 
-    #: For what runs, for what waits to be claimed, and for what could be proposed at once.
+    #: For running trials, for those waiting to be claimed, and for those that could be proposed
+    #: now.
     workers_wanted: int
     running: int
-    #: Attempts that may be claimed now.
+    #: Attempts that can be claimed now.
     queued: int
 
 
@@ -37,12 +38,12 @@ class DemandKind(Wanted, Present):
     """How many workers of one kind the studies could use now."""
 
     device: Device
-    #: How many each worker owns, exactly.
+    #: Number of GPUs that each worker must own, exactly.
     gpus: int
-    #: Null: any will do.
+    #: Null: any image will do.
     image: str | None
     reason: str
-    #: Those that want most, first; at most 100.
+    #: At most 100, those that want the most workers first.
     studies: list[DemandStudy]
     studies_left_out: int
 

@@ -1,13 +1,13 @@
-"""What all documents are."""
+"""The base of all documents."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# pydantic takes no other TypedDict before Python 3.12.
+# pydantic accepts no other TypedDict before Python 3.12.
 from typing_extensions import TypedDict
 
-#: A JSON object that no type describes, such as the record of a proposal or a receipt.
+#: A JSON object without a more specific type, such as the record of a proposal or a receipt.
 JsonObject = dict[str, Any]
 
 
@@ -15,5 +15,5 @@ class Document(TypedDict):
     """A JSON document, or a part of one."""
 
 
-# A field that the service adds and its type forgets would be dropped silently otherwise.
+# Otherwise a field that the service adds but its type lacks would be dropped silently.
 Document.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]

@@ -15,14 +15,14 @@ class SourceReceipt(Document):
 
     key: str
     kind: str | None
-    #: Path, or URL without password; of a study of this service its name.
+    #: Path, or URL without password; for a study of this service, its name.
     locator: str
     metric: str
-    #: The same as it is called there; null: it has none.
+    #: The metric's name there; null: it has none.
     metric_there: str | None
     metric_note: str
     listed: bool
-    #: The place that the spec lists, when its runs were known from elsewhere already.
+    #: The place listed in the spec, if its runs were already known from elsewhere.
     found_at: str
     same_data: bool
     same_code: bool
@@ -30,11 +30,11 @@ class SourceReceipt(Document):
     used: int
     #: The others by reason.
     dropped: dict[str, int]
-    #: How much it was to count, by the user's word and its data.
+    #: How much it was to count, according to the user and its data.
     weight: float
-    #: What was done to a parameter, by name.
+    #: What was done to each parameter, by name.
     parameters: dict[str, str]
-    #: Why nothing of it is used; empty when something is.
+    #: Why nothing of it is used; empty if something is.
     left_out: str
 
 
@@ -42,9 +42,9 @@ class Source(SourceReceipt):
     """A study of the history for a metric of this study: what was used, and what it counts."""
 
     finished: str | None
-    #: Its share of what history says, from 0 to 1.
+    #: Its share of the history's prediction, from 0 to 1.
     share: float
-    #: Correlation with what the other sources say; null where there are none.
+    #: Correlation with the other sources' predictions; null if there are none.
     agreement: float | None
 
 
@@ -64,7 +64,7 @@ class Expectation(Document):
     """What was expected of a trial, in the metric's unit; null: no model expected anything."""
 
     predicted: float | None
-    #: Nine of ten values were to lie between; by records of earlier releases two of three.
+    #: A 90 % interval; in records of earlier releases, two thirds.
     predicted_low: float | None
     predicted_high: float | None
     #: What the model without history expected there.
@@ -78,7 +78,7 @@ class ExplainedProposal(Expectation):
     state: TrialWord
     cause: str | None
     objective: float | None
-    #: By metric; empty where nothing came of it.
+    #: By metric; empty if the trial had no result.
     values: dict[str, float | None]
     #: False: the trial was pruned, and its value is the last report before that.
     is_final: bool
@@ -86,7 +86,7 @@ class ExplainedProposal(Expectation):
     preparation: Literal["ready", "waited", "stale", "missed"] | None
     artifact: str | None
     model: str | None
-    #: In history, from 0 to 1.
+    #: In the history, from 0 to 1.
     trust: float | None
 
 
@@ -95,7 +95,7 @@ class Explanation(Document):
 
     study: str
     sampler: str
-    #: `auto`, `none`, or the list of the spec.
+    #: `auto`, `none`, or the list in the spec.
     history: str | list[dict[str, Any]]
     state: Literal["informed", "cold", "unused", "pending"]
     summary: str
@@ -107,7 +107,7 @@ class Explanation(Document):
     artifacts: list[ArtifactUse]
     proposals: list[ExplainedProposal]
     gain: Gain | None
-    #: What the pruner that asks history knew and did; null: there is none.
+    #: What the pruner that uses the history knew and did; null: there is none.
     pruning: dict[str, Any] | None
     #: What the pruner saved, and what that may have cost; null: the study has none.
     pruning_account: PruningAccount | None

@@ -1,4 +1,4 @@
-"""What history gained."""
+"""What the history gained."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class Gain(Document):
 
     method: str
     trials: int
-    #: How many of these history chose.
+    #: How many of these were chosen by the history.
     chosen: int
     best: float
-    #: So many trials took the study to the goal.
+    #: Number of trials that the study needed to reach the goal.
     reached_at: int
-    #: The study's best value, or what cold starts come to in as many trials, where that is less.
+    #: The study's best value, or what cold starts reach in as many trials, if that is worse.
     goal: float
     cold_trials: Range
-    #: Negative: so many trials were lost.
+    #: Negative: this many trials were lost.
     saved: Range
-    #: `none`: history chose no trial, so that it gained nothing.
+    #: `none`: the history chose no trial, so it gained nothing.
     verdict: Literal["saved", "even", "cost", "none"]
-    #: The share of cold starts that did not come to the goal within `within` trials; they count as
-    #: if they had just then.
+    #: The share of cold starts that did not reach the goal within `within` trials; they count as if
+    #: they had reached it just then.
     not_reached: float
     within: int
     #: In the metric's unit.

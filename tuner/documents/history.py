@@ -75,9 +75,9 @@ class ImportDone(Document):
 
     key: str
     trials: int
-    #: Another import that holds exactly the same runs, for whose sake this one was dropped.
+    #: Another import with exactly the same runs, in favor of which this one was dropped.
     same_as: str | None
-    #: Runs of before that were dropped, or have other parameters, values or outcomes now.
+    #: Number of earlier runs that were dropped, or now have other parameters, values or outcomes.
     changed: int
 
 

@@ -29,11 +29,11 @@ class Edge(Document):
 class Weighed(Document):
     """What the parameters of a study explain, and which best values lie at an end."""
 
-    #: How many trials count as the best where `edges` are sought.
+    #: Number of trials that count as the best in the search for `edges`.
     best: int
-    #: Why nothing is known; else empty.
+    #: Why nothing is known; otherwise empty.
     why: str
-    #: Those that matter first, then in the order of the spec.
+    #: Important ones first, then in the order of the spec.
     parameters: list[ImportantParameter]
     edges: list[Edge]
 
@@ -42,5 +42,5 @@ class Importance(Weighed):
     """Which parameters explain the differences between the trials of a study (main effects)."""
 
     study: str
-    #: Trials that were looked at.
+    #: Number of trials examined.
     trials: int

@@ -1,4 +1,4 @@
-"""What the proposals of a study can be made again from."""
+"""The data from which a study's proposals can be reproduced."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class RecordedTrial(Document):
     trial: int
     params: dict[str, Any]
     proposal: dict[str, Any]
-    #: Its place in the order in which results entered; null while it has none.
+    #: Its place in the order in which results were told to the sampler; null while it has none.
     told: int | None
     state: OutcomeWord | None
     cause: str | None
     values: list[WireNumber]
     #: Pairs of step and value.
     curve: list[tuple[int, WireNumber]]
-    #: Null where it tells nothing: of a trial that failed for another cause than its time limit.
+    #: Null if it has no meaning: for a trial that failed for a cause other than its time limit.
     took: Took | None
 
 
@@ -39,6 +39,6 @@ class Proposals(Document):
     study: str
     seed: int
     spec: dict[str, Any]
-    #: Number of trials that there are; `trials` holds a page of them.
+    #: Total number of trials; `trials` contains one page of them.
     total: int
     trials: list[RecordedTrial]

@@ -10,7 +10,7 @@ class Saved(Document):
 
     epochs: float
     hours: float
-    #: Of all that would have been trained.
+    #: Share of all training without pruning.
     share: float
 
 
@@ -18,12 +18,12 @@ class Lost(Document):
     """Which share of the would-be winners was stopped, by the condemned trials that ran on."""
 
     share: float
-    #: 80 % of the posterior lie between these.
+    #: Between these lies 80 % of the posterior.
     low: float
     high: float
-    #: How many of those that ran on came out among the best.
+    #: Number of those that continued and ended among the best.
     good: int
-    #: How many trials were found that are among the best.
+    #: Number of trials found that are among the best.
     winners: int
 
 
@@ -33,21 +33,21 @@ class Rung(Document):
     #: Null while it is not known.
     step: int | None
     why: str
-    #: Why it misleads, and what to do; else empty.
+    #: Why it misleads, and what to do; otherwise empty.
     warning: str
 
 
 class PruningAccount(Document):
     """What a study's pruner saved, and what that may have cost."""
 
-    #: As the spec names it; another package may have brought it.
+    #: As named in the spec; it may come from another package.
     pruner: str
     stopped: int
-    #: Condemned trials that ran on to see whether that was right, and have ended.
+    #: Condemned trials that continued as a check and have ended.
     ran_on: int
-    #: Null: not known, as no trial has run to its end.
+    #: Null: not known, because no trial has run to its end.
     saved: Saved | None
-    #: Null: not known, as nothing that was condemned ran on.
+    #: Null: not known, because no condemned trial continued.
     lost: Lost | None
     first_rung: Rung | None
     #: Why it stopped nothing; empty: it did, or no trial has ended.

@@ -66,9 +66,9 @@ class StudyStatus(Document):
     created: str | None
     started: str | None
     finished: str | None
-    #: Null: it has no pruner, and in lists.
+    #: Null: it has no pruner, or is in a list.
     pruning: PruningAccount | None
-    #: Null: nothing is missing, and in lists.
+    #: Null: nothing is missing, or it is in a list.
     unfiled: UnfiledList | None
-    #: Why its rows cannot be read: then counts and the rest are empty; null: they can.
+    #: Why its rows cannot be read: then counts and the rest are empty; null: they can be read.
     fault: str | None

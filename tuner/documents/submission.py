@@ -13,14 +13,14 @@ class SpecChange(Document):
     key: str
     old: Any
     new: Any
-    #: What changed, a line each, where the values say little: files and lines of code.
+    #: What changed, one line each, if the values say little: files and lines of code.
     detail: NotRequired[list[str]]
 
 
 class NotTaken(Document):
     """Submitted files that differ from those that the study's trials run."""
 
-    #: Modules of the objective, a line each.
+    #: Modules of the objective, one line each.
     code: list[str]
     other_files: list[str]
 
@@ -32,7 +32,7 @@ class Submitted(Document):
     state: str
     created: bool
     changes: list[SpecChange]
-    #: Only where something was not taken.
+    #: Only if something was not taken.
     not_taken: NotRequired[NotTaken]
 
 

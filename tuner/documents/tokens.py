@@ -15,16 +15,16 @@ class TokenRow(Document):
     scopes: list[Literal["read", "submit", "work", "admin"]]
     #: Null: all.
     projects: list[str] | None
-    #: What a worker with it runs in, and what is compared there; null: it is not.
+    #: The image that its workers run in, and what is compared there; null: nothing is.
     image: str | None
     lock: str | None
     files: str | None
     created: str
-    #: Who made it, as user@host says of itself.
+    #: Who created it, as user@host reported by the client.
     actor: str | None
     expires: str | None
     revoked: str | None
-    #: Some minutes ago at most.
+    #: Accurate to a few minutes.
     last_used: str | None
 
 

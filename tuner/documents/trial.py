@@ -8,7 +8,7 @@ from tuner.documents.document import Document
 from tuner.documents.unfiled import Unfiled
 from tuner.protocol import Verified
 
-#: As `tuner.trials.states.TrialState`, in capitals as Optuna writes them.
+#: As `tuner.trials.states.TrialState`, in capitals as in Optuna.
 TrialWord = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 #: Those of trials that have ended.
 OutcomeWord = Literal["COMPLETE", "PRUNED", "FAIL"]
@@ -31,7 +31,7 @@ class TrialRow(Document):
     duration_s: float | None
     #: Relative to the log root.
     run_dir: str | None
-    #: The last step that its newest attempt reported; null: none.
+    #: The last step reported by its newest attempt; null: none.
     last_step: int | None
 
 
@@ -50,7 +50,7 @@ class AttemptRow(Document):
     duration_s: float | None
     exit_status: int | None
     run_dir: str
-    #: Which image ran it, and how far that was proven; null: none, or of an earlier release.
+    #: Which image ran it, and how far that was verified; null: none, or from an earlier release.
     image: str | None
     lock: str | None
     files: str | None
@@ -75,7 +75,7 @@ class EventRow(Document):
     attempt: str | None
     kind: str
     text: str
-    #: Who asked for it, as user@host says of itself; null: the service or a worker.
+    #: Who requested it, as user@host reported by the client; null: the service or a worker.
     actor: str | None
 
 
@@ -88,7 +88,7 @@ class TrialDetail(TrialRow):
     #: SHA-256 of its code snapshot; null: the code is in the image or installed.
     code: str | None
     proposal: dict[str, Any]
-    #: Why its pruner condemned it (`text`), if it says so, and what that rests on.
+    #: Why its pruner condemned it (`text`), if the pruner says so, and the underlying data.
     stop: dict[str, Any] | None
     attempt_list: list[AttemptRow]
     reports: list[ReportRow]
@@ -101,9 +101,9 @@ class LogPiece(Document):
     """A piece of a trial's output; offsets in bytes of all that was ever printed."""
 
     text: str
-    #: With `raw`, the bytes in place of the text, which may not be UTF-8.
+    #: With `raw`, the bytes instead of the text, which may not be UTF-8.
     base64: str | None
     next_offset: int
     size: int
-    #: So much of the beginning is not kept any more.
+    #: Number of bytes at the beginning that are no longer kept.
     gone: int

@@ -22,7 +22,7 @@ class NearTrial(Document):
     params: dict[str, Any]
     metric: str | None
     value: float | None
-    #: Root mean square over the parameters known there, in shares of their ranges.
+    #: Root mean square over the parameters known there, as fractions of their ranges.
     distance: float
 
 
@@ -39,7 +39,7 @@ class Driver(Document):
     name: str
     value: Any
     there: Any
-    #: Whether it is where it is for a better value; false: for what is learnt there.
+    #: Whether it has its value for a better result; false: for what is learned there.
     gains: bool
     expected: float
     expected_low: float
@@ -59,7 +59,7 @@ class ParameterChange(Document):
     name: str
     value: Any
     there: Any
-    #: Much the same.
+    #: Practically the same.
     same: bool
     #: Null: something like this value was tried before.
     nearest: NearestValue | None
@@ -68,14 +68,14 @@ class ParameterChange(Document):
 class Comparison(Document):
     """How a proposal differs from the best trial that it knew; empty where no model compared."""
 
-    #: Share of the expected improvement that is owed to what is not known, from 0 to 1.
+    #: Share of the expected improvement that comes from uncertainty, from 0 to 1.
     exploring: float | None
     against: EarlierTrial | None
     drivers: list[Driver]
     changes: list[ParameterChange]
 
 
-#: How often the sampler was asked before; null: an earlier release did not record it.
+#: How often the sampler was asked before; null: not recorded by an earlier release.
 _Tried = TypedDict("_Tried", {"try": int | None})
 
 
@@ -85,14 +85,14 @@ class TrialExplanation(ExplainedProposal, Comparison, _Tried):
     study: str
     params: dict[str, Any]
     why: str
-    #: The same at length, in sentences; empty where no model chose.
+    #: The same at length, in sentences; empty if no model chose.
     because: list[str]
     told: int
     pending: list[int]
     seed: int
     retry_of: int | None
     acquisition: float | None
-    #: What the models said, on their own scale.
+    #: The models' predictions, on their own scale.
     z: dict[str, float | None]
     nearest: list[NearTrial]
     #: As in `tuner.documents.trial.TrialDetail`.

@@ -1,4 +1,4 @@
-"""What could not be written or removed below the roots."""
+"""What could not be written to or removed from the roots."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tuner.documents.document import Document
 class Unfiled(Document):
     """What could not be written, or removed, below log root or checkpoint root."""
 
-    #: Of a root, all studies wait; checkpoints could not be removed (`trial.keep`).
+    #: For a root, all studies wait; checkpoints could not be removed (`trial.keep`).
     kind: Literal["run", "study", "checkpoints", "root"]
     trial: int | None
-    #: Paths in it are those below the root.
+    #: Paths in it are relative to the root.
     reason: str
     #: Whether the file system has not answered yet.
     waiting: bool

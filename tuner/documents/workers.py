@@ -1,4 +1,4 @@
-"""The workers, and what was asked of them."""
+"""The workers, and the answers to requests about them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class WorkerRow(Document):
     name: str
     host: str
     pid: int
-    #: `external`: it executes one study's trials alone, whose name is its image.
+    #: `external`: it executes the trials of a single study, whose name is given as its image.
     device: Literal["cpu", "gpu", "external"]
-    #: Of several GPUs, with commas between.
+    #: Several are separated by commas.
     device_id: str | None
-    #: How many GPUs it owns.
+    #: Number of GPUs that it owns.
     gpus: int
     state: WorkerWord
-    #: Why it leaves or is out of service; else empty.
+    #: Why it is leaving or out of service; otherwise empty.
     reason: str
     out_since: str | None
     study: str | None
@@ -32,8 +32,8 @@ class WorkerRow(Document):
     attempt: int | None
     last_seen: str | None
     image: str | None
-    #: What it says of this image (the hash of its lock file, and of what is installed), how far it
-    #: is proven that it runs in it, and why that is not believed; empty: it is.
+    #: What it reports of this image (the hash of its lock file, and of what is installed), how far
+    #: it is verified that it runs in it, and why the report is not trusted; empty: it is.
     lock: str | None
     files: str | None
     image_verified: Verified | None

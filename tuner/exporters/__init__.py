@@ -1,4 +1,4 @@
-"""What the coordinator writes into the log root: each study's run, and what workers could not."""
+"""What the coordinator writes to the log root: each study's run, and what workers could not."""
 
 from tuner.exporters.paper import Paper as Paper
 from tuner.exporters.repair import repair_run as repair_run

@@ -1,4 +1,4 @@
-"""The experiment record: which columns TensorBoard's HParams tables have for a study."""
+"""The experiment record: the columns of TensorBoard's HParams tables for a study."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tuner.space.hparams import hparam_info
 from tuner.space.short_names import short_names
 from tuner.tfevents.events import objective_tag
 
-#: So many columns TensorBoard shows at first, those that differ before the others.
+#: Number of columns that TensorBoard shows at first, starting with those that differ.
 SHOWN = 5
-#: Of all that the tab shows, names of columns alone are seen without a click.
+#: In the tab, only the names of columns are visible without a click.
 _NEXT_DOOR = "; best first in the tab Best trials"
 
 
@@ -23,7 +23,7 @@ def encode_experiment(
     """Return the encoded `tensorboard.hparams.Experiment` of a study.
 
     Only the objectives are declared as metrics: every complete trial logs them, and TensorBoard's
-    parallel coordinates leave out a trial that lacks a column.
+    parallel coordinates omit trials that lack a column.
 
     Args:
         study: "project/study".
@@ -51,13 +51,13 @@ def encode_experiment(
 
 
 def first_columns(parameters: Sequence[Parameter]) -> list[str]:
-    """Return the names of the parameters that are likely to matter most, five at most.
+    """Return the names of the parameters likely to matter most, at most five.
 
     TensorBoard sorts columns by whether they differ, then by name, shows five, and reads the record
-    once, before any trial has said which parameters matter. Numbers whose range spans decades, as
-    learning rates do, come first, then the others in the order of the spec. Left out are
-    conditional ones, which would empty the parallel coordinates of the trials without them, and
-    constants.
+    only once, before any trial has shown which parameters matter. Numbers whose range spans
+    decades, such as learning rates, come first, then the others in the order of the spec. Constants
+    are left out, and so are conditional parameters, which would remove the trials without them from
+    the parallel coordinates.
     """
     tuned = [parameter for parameter in parameters if not parameter.when and parameter.size != 1]
     order = sorted(tuned, key=lambda parameter: not parameter.log)
@@ -65,7 +65,7 @@ def first_columns(parameters: Sequence[Parameter]) -> list[str]:
 
 
 def _column(parameter: Parameter, first: Sequence[str], shown: str) -> api_pb2.HParamInfo:
-    """Return the column of a parameter, under the name that is shown."""
+    """Return the column of a parameter, under its displayed name."""
     info = hparam_info(parameter)
     info.differs = parameter.name in first
     info.display_name = shown

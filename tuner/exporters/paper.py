@@ -9,9 +9,9 @@ from typing import Any
 from tuner.roots import Place
 from tuner.tfevents import read_json, write_json
 
-#: What changes with every writing and makes none necessary.
+#: A field that changes with every write but does not make one necessary.
 _CLOCK = "updated"
-#: Of a file that is there already; a larger one is not ours.
+#: Maximum size of an existing file; a larger one is not ours.
 _MOST_BYTES = 16 << 20
 
 
@@ -19,30 +19,30 @@ class Paper:
     """One JSON file in the folder of a study's own run, written when its content changes.
 
     Args:
-        place: of the folder; made when something is written.
+        place: of the folder; created when something is written.
     """
 
     def __init__(self, place: Place, name: str) -> None:
         self._place = place
         self._name = name
-        #: What the file holds, as far as it is known.
+        #: Content of the file, as far as known.
         self._known: object = None
 
     def write(self, document: Mapping[str, Any], updated: str) -> bool:
-        """Write a document, unless the file holds it already.
+        """Write a document, unless the file already contains it.
 
         Args:
             document: without its time.
-            updated: the time of its facts, ISO 8601; alone it makes no writing necessary.
+            updated: time of its facts, ISO 8601; a change of it alone does not cause a write.
 
         Returns:
             Whether the file was written.
 
         Raises:
-            OSError: the log root is full or cannot be written, or (`UnfitError`) something else
-                stands in the place of the file or its folder.
+            OSError: the log root is full or cannot be written, or (`UnfitError`) something else is
+                in the place of the file or its folder.
         """
-        # As it would be read: tuples are lists, what is not finite is null.
+        # In the form in which it would be read: tuples are lists, non-finite numbers are null.
         document = json.loads(json.dumps(document, default=str))
         if self._known is None:
             self._known = self._read()

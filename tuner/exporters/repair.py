@@ -1,4 +1,4 @@
-"""Writes what a killed worker or a full disk kept out of the folder of an attempt."""
+"""Writes what a killed worker or a full disk has kept out of an attempt's folder."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tuner.tfevents.json_file import dump_json
 from tuner.tfevents.reader import RunEvents
 from tuner.tfevents.writer import EventFile, finish_events, objective_values
 
-#: Of `config.json`: what is known only when a hypermodel's parameters were met.
+#: Fields of `config.json` known only once a hypermodel's parameters were encountered.
 _FOUND = ("params", "distributions", "proposal")
-#: A trial whose outcome is one of these succeeded, as far as TensorBoard can say it.
+#: Trial outcomes that count as success, as far as TensorBoard can express it.
 SUCCESSES = frozenset({"COMPLETE", "PRUNED"})
 
-#: What a point takes in an event file, beside the name of its curve.
+#: Maximum size of a point in an event file, excluding the name of its curve.
 _POINT_BYTES = 120
-#: Of event files, read in any case; 50 ns of checking a byte.
+#: Bytes of event files that are read in any case; checking takes 50 ns per byte.
 _BESIDE_BYTES = 16 << 20
 
 
@@ -34,29 +34,29 @@ def repair_run(
     *,
     metrics: Mapping[int, Mapping[str, float]] | None = None,
 ) -> bool:
-    """Write what the folder of an ended attempt lacks; nothing when it is complete.
+    """Write what the folder of an ended attempt lacks; nothing if it is complete.
 
-    To be called when the attempt can no longer become something else: TensorBoard keeps the first
-    end record of a run, so that of a lost attempt must not be written while its late finish would
-    still count. What is there and readable stays as it is, except for `trial.json`, which always
-    becomes `record`, and for the parameters in `config.json` of a trial that met some of them by
-    itself, which nobody knew when the file was written. A damaged event file stays, and a second
-    one behind it holds what is missing.
+    Call it once the attempt's outcome can no longer change: TensorBoard keeps the first end record
+    of a run, so that of a lost attempt must not be written while its late finish would still count.
+    Readable files stay as they are, except for `trial.json`, which always becomes `record`, and for
+    the parameters in `config.json` if the trial encountered some of them by itself, because they
+    were unknown when the file was written. A damaged event file is kept, and a second one after it
+    contains what is missing.
 
     Args:
         log_root: of all studies.
         config: content of `config.json`; `metrics`, a list of {name, goal}, names the curve.
         record: content of `trial.json`. The objective is written unless `is_outcome` is false.
-        metrics: what was reported beside the curve, by step and tag; written with the points that
-            are missing, and in no other file.
+        metrics: what was reported in addition to the curve, by step and tag; written with the
+            missing points, and to no other file.
 
     Returns:
-        Whether something was written.
+        Whether anything was written.
 
     Raises:
-        UnfitError: in the place of the folder, or of a file that is to be written, stands something
-            else; the rest of the log root may be well.
-        OSError: the log root is full or cannot be written; to be called again when it can.
+        UnfitError: something else is in the place of the folder, or of a file to be written; the
+            rest of the log root may be fine.
+        OSError: the log root is full or cannot be written; call again when it can.
         ValueError: `record["run_dir"]` does not lie below the log root.
     """
     place = run_place(log_root, record["run_dir"])
@@ -65,7 +65,7 @@ def repair_run(
         if _repair_events(folder, config, record, metrics or {}):
             written = True
         content = dump_json(record)
-        # Compared as it would be read: NaN became null, tuples lists.
+        # Compared in the form in which it would be read: NaN became null, tuples lists.
         found = read_json(folder, "trial.json", most=_most(content))
         if found != json.loads(content):
             folder.replace("trial.json", content)
@@ -92,19 +92,19 @@ def _repair_config(folder: Folder, config: Mapping[str, Any]) -> bool:
     content = dump_json(config)
     found = read_json(folder, "config.json", most=_most(content))
     if isinstance(found, dict):
-        # Without values that the trial met by itself, it was whole from the beginning.
+        # Without parameters that the trial encountered by itself, it was complete from the start.
         is_late = bool(config.get("proposal", {}).get("late"))
         late = {key: config[key] for key in _FOUND if is_late and key in config}
         if all(found.get(key) == value for key, value in json.loads(dump_json(late)).items()):
             return False
-        # What the worker knows by itself stays.
+        # What only the worker knows is kept.
         content = dump_json({**found, **late})
     folder.replace("config.json", content)
     return True
 
 
 def _most(content: bytes) -> int:
-    """Return how large a file may be that should hold `content`; a larger one is not ours."""
+    """Return the maximum size of a file that should hold `content`; a larger one is not ours."""
     return 4 * len(content) + (64 << 10)
 
 
@@ -115,7 +115,7 @@ def _repair_events(
     metrics: Mapping[int, Mapping[str, float]],
 ) -> bool:
     """Append what the event files lack, in one new file."""
-    # What TensorBoard's strict loader does not see is missing.
+    # Whatever TensorBoard's strict loader does not see counts as missing.
     found = read_run(folder, check_payload=True, most=_most_events(config, record, metrics))
     missing = []
     if found["hparams"] is None:
@@ -130,7 +130,7 @@ def _repair_events(
     try:
         file.append(missing)
     except OSError:
-        # Without its records the file would only be one more to read.
+        # Without records it would only be one more file to read.
         file.remove(folder)
         raise
     finally:
@@ -143,10 +143,10 @@ def _most_events(
     record: Mapping[str, Any],
     metrics: Mapping[int, Mapping[str, float]],
 ) -> int:
-    """Return how many bytes of event files are read: several times what they need to hold.
+    """Return how many bytes of event files to read: several times what they need to hold.
 
-    Beside its own records a trial may have written others into the folder, images or graphs. What
-    is not read counts as missing and is written once more, which costs space and nothing else.
+    A trial may have written other records, images or graphs, to the folder. What is not read counts
+    as missing and is written again, which only costs space.
     """
     names = [_metric_name(config)] * len(record.get("curve") or ())
     names += [name for values in metrics.values() for name in values]
@@ -162,8 +162,8 @@ def _missing_points(
 ) -> list[bytes]:
     """Return the curve from its first missing point on.
 
-    TensorBoard drops what a run held from a step on when that step comes later in the file, so a
-    hole in the middle is mended by writing the rest again.
+    TensorBoard drops what a run held from a step on if that step comes later in the file, so a gap
+    in the middle is repaired by rewriting the rest.
     """
     curve = [(int(step), value, time_s) for step, value, time_s in record.get("curve") or ()]
     steps = {step for step, _, _ in found["scalars"].get(curve_tag(name), [])}
@@ -200,7 +200,7 @@ def _is_outcome(record: Mapping[str, Any]) -> bool:
 
 
 def _objective(record: Mapping[str, Any]) -> float | Sequence[float] | None:
-    """Return what was told to the sampler; None for an attempt that did not become the outcome."""
+    """Return the value told to the sampler; None if the attempt did not become the outcome."""
     if not _is_outcome(record):
         return None
     values = [_number(value) for value in record.get("values") or ()]
@@ -217,12 +217,12 @@ def _metric_name(config: Mapping[str, Any]) -> str:
 
 
 def _number(value: object) -> float:
-    """Return a reported number; `None` is how JSON files spell a non-finite one."""
+    """Return a reported number; `None` represents a non-finite one in JSON files."""
     return float("nan") if value is None else float(value)  # type: ignore[arg-type]
 
 
 def _seconds(value: object) -> float:
-    """Return a time, given in seconds or ISO 8601, in seconds; now, when it is not known."""
+    """Return a time, given in seconds or ISO 8601, in seconds; now if unknown."""
     if isinstance(value, int | float):
         return float(value)
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""A study's own run: the one experiment record and the study's curves.
+"""A study's own run: the experiment record and the study's curves.
 
 Only the coordinator writes it.
 """
@@ -27,40 +27,40 @@ from tuner.tfevents.events import (
 from tuner.tfevents.writer import EventFile, event_files
 
 STUDY_RUN = "_study"
-#: Tags of the texts: the best trials, and what history taught the study.
+#: Tags of the texts: the best trials, and what the study learned from the history.
 LEADERBOARD_TAG = "study/leaderboard"
 HISTORY_TAG = "study/history"
 #: Below every trial number, so that no restart mark can discard the experiment record.
 _EXPERIMENT_STEP = -1
-#: What the two points of a trial and a metric take in an event file.
+#: Maximum size, in an event file, of the two points of a trial and a metric.
 _POINTS_BYTES = 300
-#: Of event files, read in any case.
+#: Bytes of event files that are read in any case.
 _BESIDE_BYTES = 16 << 20
 
-#: The finite objectives of one trial by the index of the metric.
+#: The finite objectives of one trial by index of the metric.
 _Values = dict[int, float]
 
 
 class StudyWriter:
     """Keeps the run of one study up to date.
 
-    Trials end in another order than they start, and TensorBoard drops what a curve held from a step
-    on when that step comes again: so a trial that ends late makes its successors be written once
-    more. Call `write` every few seconds rather than for each trial.
+    Trials end in a different order from their start, and TensorBoard drops what a curve held from a
+    step on if that step comes again: so when a trial ends late, its successors have to be
+    rewritten. Call `write` every few seconds rather than for each trial.
 
     Args:
         log_root: of all studies.
         study: "project/study".
         space: parameters to declare.
         metrics: name and goal ("maximize" or "minimize") of each metric, in the study's order.
-        trials: how many the study has, about.
-        is_growing: whether parameters may have come since the run was begun. TensorBoard keeps the
-            first experiment record that it sees: then the run is begun anew, and what it holds is
-            to be added again.
+        trials: approximate number of the study's trials.
+        is_growing: whether parameters may have been added since the run was begun. TensorBoard
+            keeps the first experiment record that it sees: in this case the run is started anew,
+            and its content has to be added again.
 
     Raises:
-        UnfitError: something else stands in the place of the run's folder.
-        OSError: an event file is there and cannot be read.
+        UnfitError: something else is in the place of the run's folder.
+        OSError: an event file exists but cannot be read.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class StudyWriter:
         self._place = Place(log_root, study).below(STUDY_RUN)
         self._experiment = encode_experiment(study, space, metrics)
         self._maximize = [metric["goal"] == "maximize" for metric in metrics]
-        # Each trial that ends late has its successors written once more.
+        # Each trial that ends late has its successors rewritten.
         self._most = 16 * trials * len(metrics) * _POINTS_BYTES + _BESIDE_BYTES
         self._layout = encode_layout(metrics)
         self._file: EventFile | None = None
@@ -88,12 +88,12 @@ class StudyWriter:
             self._load()
 
     def add(self, trial: int, objective: float | Sequence[float]) -> None:
-        """Take in a complete trial; one that is there with the same values changes nothing.
+        """Add a complete trial; if it is already there with the same values, nothing changes.
 
         Args:
             trial: its number.
-            objective: the value(s) told to the sampler, in metric order; a non-finite one makes
-                no point.
+            objective: the value(s) told to the sampler, in metric order; a non-finite one makes no
+                point.
         """
         numbers = objective if isinstance(objective, Sequence) else (objective,)
         values = {i: as_float32(number) for i, number in enumerate(numbers) if isfinite(number)}
@@ -110,10 +110,10 @@ class StudyWriter:
         del self._best[at:]
 
     def explain(self, text: str, tag: str = HISTORY_TAG) -> None:
-        """Take in what stands in TensorBoard's text tab, Markdown; the same changes nothing.
+        """Set a Markdown text for TensorBoard's text tab; an identical text changes nothing.
 
         Args:
-            text: of which TensorBoard keeps the last ten versions: not to be changed too often.
+            text: TensorBoard keeps only its last ten versions, so it should not change too often.
             tag: that of the history, or of the leaderboard.
         """
         self._texts[tag] = text
@@ -122,10 +122,10 @@ class StudyWriter:
         """Write what is new.
 
         Returns:
-            Whether something was.
+            Whether anything was written.
 
         Raises:
-            OSError: the log root is full or cannot be written; to be called again when it can.
+            OSError: the log root is full or cannot be written; call again when it can.
         """
         if not self._is_newest():
             self._start_over()
@@ -148,32 +148,32 @@ class StudyWriter:
         return True
 
     def close(self) -> None:
-        """Close the file; again has no effect. A later writer finds out what was not written."""
+        """Close the file; idempotent. A later writer detects what was not written."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _load(self) -> None:
-        """Take in what the event files hold."""
+        """Read what the event files contain."""
         found = read_run(self._place, check_payload=True, most=self._most)
         self._declared = found["experiment"] is not None
         self._is_declared_so = found["experiment"] == self._experiment
         self._values = _read_values(found, len(self._maximize))
         self._trials = sorted(self._values)
-        #: Best values up to and with each trial, for as many trials as stand correctly in the file.
+        #: Best values up to and including each trial, for the trials that are correct in the file.
         self._best: list[_Values] = []
         for trial in self._trials:
             self._extend_best(self._values[trial])
         self._last_step = self._trials[-1] if self._trials else _EXPERIMENT_STEP
 
     def _remove(self) -> None:
-        """Take away the run's event files."""
+        """Remove the run's event files."""
         with self._place.open() as folder:
             for name in event_files(folder):
                 folder.remove(name)
 
     def _is_newest(self) -> bool:
-        """Whether what is appended would be read: its file is there, and none behind it."""
+        """Whether appended data would be read: its file exists, and there is none after it."""
         if self._file is None:
             return True
         try:
@@ -183,10 +183,10 @@ class StudyWriter:
             return False
 
     def _start_over(self) -> None:
-        """Go on behind a newer file, or where the old one has gone.
+        """Continue after a newer file, or where the old one has disappeared.
 
-        Another server has coordinated meanwhile: TensorBoard reads no more of a file once there is
-        a newer one. Or somebody has moved or removed the folder.
+        Another server has been the coordinator meanwhile: TensorBoard reads no more of a file once
+        there is a newer one. Or somebody has moved or removed the folder.
         """
         known = self._values
         self.close()
@@ -202,7 +202,8 @@ class StudyWriter:
         missing = self._trials[len(self._best) :]
         is_again = bool(missing) and missing[0] <= self._last_step
         if is_again:
-            # The slow loader forgets only at a restart mark, and takes a run's first for its start.
+            # The slow loader drops data only at a restart mark, and takes a run's first one for its
+            # start.
             yield from [restart_event(step=missing[0], time_s=time_s)] * 2
         for trial in missing:
             values = self._values[trial]
@@ -212,7 +213,7 @@ class StudyWriter:
             yield scalars_event(points, step=trial, time_s=time_s)
         step = self._trials[-1] if self._trials else 0
         for tag, text in self._texts.items():
-            # What was written anew may have begun before the text.
+            # Rewritten data may have begun before the text.
             if is_again or text != self._written_texts.get(tag):
                 yield text_event(tag, text, step=step, time_s=time_s)
 

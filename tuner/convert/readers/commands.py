@@ -1,4 +1,4 @@
-"""The command of a trial, put together of another tool's words."""
+"""The command of a trial, assembled from another tool's words."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import re
 from tuner.convert.draft import SpecDraft
 from tuner.space.value import show_all
 
-#: Of one command, and of one of its texts, as a spec takes them.
+#: Maximum number of a command's arguments, and maximum length of one, as in a spec.
 _MOST = 200
 _LONGEST = 4096
-#: What would be taken for a place where a value stands, or for braces that stand for themselves.
+#: What would be taken for a placeholder, or for escaped braces.
 _PLACE = re.compile(r"\{\{[^{}]*\}\}|\{[A-Za-z_][A-Za-z0-9_.]*\}")
 
 
 def place(name: str) -> str:
-    """Return the place where a parameter's value stands in a text."""
+    """Return the placeholder for a parameter's value."""
     return "{" + name + "}"
 
 
 def literal(text: str) -> str:
-    """Return a text whose braces stand for themselves."""
+    """Return a text with its braces escaped."""
     return _PLACE.sub(lambda found: "{" + found[0] + "}", text)
 
 
 class Command:
-    """The texts of a command. Mutable: they are added one after the other.
+    """The arguments of a command. Mutable: they are added one after the other.
 
     Args:
         draft: with all its parameters.
@@ -36,11 +36,11 @@ class Command:
         self._texts: list[str] = []
 
     def add(self, text: str) -> None:
-        """Add a text as it is."""
+        """Add a text literally."""
         self._texts.append(literal(text))
 
     def add_template(self, text: str) -> None:
-        """Add a text in which places for values stand already."""
+        """Add a text that already contains placeholders."""
         self._texts.append(text)
 
     def add_each(self, template: str) -> None:
@@ -63,14 +63,14 @@ class Command:
         self._texts.append("{" + ", ".join(parts) + "}")
 
     def add_file(self) -> None:
-        """Add the path of the file that holds the parameters, as JSON, under our names."""
+        """Add the path of the JSON file with the parameters, under our names."""
         self._texts.append(place("params"))
         renamed = [given for given, ours in self._draft.names.pairs() if given != ours]
         if renamed:
             self._draft.lose("command", f"the names {show_all(renamed)} in the file of parameters")
 
     def done(self) -> None:
-        """Put the command into the draft; one that a spec cannot hold is left to the user."""
+        """Put the command into the draft; one that does not fit into a spec is left to the user."""
         texts = [text for text in self._texts if text]
         if not texts or len(texts) > _MOST or not all(map(_is_argument, texts)):
             self._draft.lose("objective", f"the command, of {len(texts)} texts")
@@ -91,7 +91,7 @@ class Command:
 
 
 def _is_argument(text: str) -> bool:
-    # Half of a surrogate pair, which JSON can hold, is no text that a database takes.
+    # Databases do not accept lone surrogates, which JSON can contain.
     return len(text) <= _LONGEST and "\0" not in text and not re.search("[\ud800-\udfff]", text)
 
 

@@ -1,4 +1,4 @@
-"""Conditions of parameters, told by which of a study's trials have them."""
+"""Infers conditions of parameters from which of a study's trials have them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.space.value import Value, is_number
 
-#: Beyond so many values of a parent a condition says nothing.
+#: Maximum number of a parent's values in a condition; with more it would say nothing.
 _MOST_VALUES = 50
 
 Trial = Mapping[str, Value]
@@ -17,16 +17,17 @@ Definition = Mapping[str, Any]
 def find_condition(
     name: str, space: Mapping[str, Definition], trials: Sequence[Trial]
 ) -> tuple[str, list[Value]] | None:
-    """Return the parent of a parameter and the values with which it is there; None: none tells.
+    """Return the parent of a parameter and the values that activate it; None if no parent does.
 
-    A parent is recorded in every trial that has the parameter, and with other values in those that
-    have the parent alone. Of several the first by the order of the space counts. Where it is a
-    whole number and the parameter came with all high ones, it is there from the lowest of them on.
+    A parent is recorded in every trial that has the parameter, and has other values in the trials
+    with the parent alone. If there are several, the first in the order of the space is taken. If
+    the parent is an integer and the parameter occurred with all its high values, it is active from
+    the lowest of them on.
 
     Args:
         name: of a parameter that some of the trials lack.
         space: definitions by name; those of parents list their values, or are whole numbers.
-        trials: their parameters, of which at least one holds `name`.
+        trials: their parameters; at least one contains `name`.
     """
     having = [trial for trial in trials if name in trial]
     lacking = [trial for trial in trials if name not in trial]
@@ -37,7 +38,7 @@ def find_condition(
             continue
         with_it = {_mark(trial[parent]): trial[parent] for trial in having}
         without = {_mark(trial[parent]) for trial in lacking if parent in trial}
-        # Where nothing lacks it but together with its parent, another one above explains both.
+        # If only trials without the parent lack the parameter, a common ancestor explains both.
         if without and not with_it.keys() & without:
             values = _values(definition, with_it.values(), without)
             return (parent, values) if values else None

@@ -21,15 +21,15 @@ _SAMPLERS = {
     "multivariate-tpe": "tpe",
     "sobol": "qmc",
 }
-#: Keys of a spec that say nothing about what is searched.
+#: Keys of a spec that do not affect what is searched.
 _SILENT = ("resumePolicy", "metricsCollectorSpec")
 
 
 def read(file: SearchFile) -> SpecDraft | None:
-    """Return the draft of an Experiment; None: the file is another tool's.
+    """Return the draft of an Experiment; None if the file belongs to another tool.
 
     Raises:
-        SpecError: something in it makes no sense.
+        SpecError: something in it is invalid.
     """
     if not _is_experiment(file.data):
         return None

@@ -1,4 +1,4 @@
-"""The parameters of a Katib Experiment: ranges and lists, whose numbers are written as texts."""
+"""The parameters of a Katib Experiment: ranges and lists, with numbers written as strings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
 
 
 def read_parameters(spec: Fields, draft: SpecDraft) -> None:
-    """Take the parameters of an Experiment's spec.
+    """Add the parameters of an Experiment's spec.
 
     Raises:
-        SpecError: there are none, or one makes no sense.
+        SpecError: there are none, or one is invalid.
     """
     parameters = list(spec.each("parameters"))
     if not parameters:
@@ -68,7 +68,7 @@ def _range(feasible: Fields, kind: str) -> Read:
     if log and low <= 0:
         raise feasible.wrong("min", f"a number above 0, because the scale is {distribution}")
     lost = []
-    # In decimals: -4.988 - -4.99 is below 0.002 in binary.
+    # In decimal arithmetic: in binary, -4.988 - -4.99 is below 0.002.
     if step is not None and Decimal(str(step)) > Decimal(str(high)) - Decimal(str(low)):
         lost.append(f"a step of {show(step)}, which is wider than the range")
         step = None

@@ -11,19 +11,19 @@ from tuner.convert.fields import Fields
 from tuner.convert.readers.commands import Command, literal, place
 from tuner.space.value import show
 
-#: As a spec takes an image.
+#: An image reference as required in a spec.
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}")
 _PARAMETER = re.compile(r"\$\{trialParameters\.([^}]+)\}")
 _MOST_GPUS = 8
-#: Deeper than any resource of Kubernetes.
+#: Maximum depth of nesting, deeper than any Kubernetes resource.
 _MAX_DEPTH = 15
 
 
 def read_template(spec: Fields, draft: SpecDraft) -> None:
-    """Take the command of the trial's container; what runs beside it is said.
+    """Add the command of the trial's container; other containers are mentioned in notes.
 
     Raises:
-        SpecError: the template makes no sense.
+        SpecError: the template is invalid.
     """
     template = spec.fields("trialTemplate")
     if template is None:
@@ -47,7 +47,7 @@ def read_template(spec: Fields, draft: SpecDraft) -> None:
 
 
 def _references(template: Fields, draft: SpecDraft) -> dict[str, str]:
-    """Return the names that the template uses, and those of the parameters behind them."""
+    """Return the names that the template uses, with the parameters that they refer to."""
     found: dict[str, str] = {}
     for item in template.each("trialParameters"):
         name, reference = item.text("name"), item.text("reference")
@@ -64,7 +64,7 @@ def _references(template: Fields, draft: SpecDraft) -> dict[str, str]:
 
 
 def _containers(value: Any, depth: int) -> Iterator[dict[str, Any]]:
-    """Yield the containers of any kind of job: of pods, wherever they stand."""
+    """Yield the containers of any kind of job: those of pods, at any depth."""
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, dict):
@@ -104,7 +104,7 @@ def _read_container(
 
 def _with_places(text: str, references: dict[str, str], draft: SpecDraft) -> str:
     parts = _PARAMETER.split(text)
-    # Text and name in turn.
+    # Text and names alternate.
     for index in range(0, len(parts), 2):
         parts[index] = literal(parts[index])
     for index in range(1, len(parts), 2):

@@ -1,4 +1,4 @@
-"""The space of a KerasTuner project, of its oracle.json, as a spec."""
+"""Converts the search space of a KerasTuner project (its oracle.json) to a spec."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tuner.space.kerastuner import from_kerastuner
 from tuner.space.value import is_number, is_value, show
 
 TOOL = "a KerasTuner project"
-#: Keys of an oracle's state that say how far a search is, not what is searched.
+#: Keys of an oracle's state that describe the progress of a search, not what is searched.
 _STATE = frozenset(
     (
         *("ongoing_trials", "start_order", "end_order", "run_times", "retry_queue", "seed_state"),
@@ -32,18 +32,18 @@ _STATE = frozenset(
         *("_ordered_ids", "_populate_next", "ordered_ids", "populate_next"),
     )
 )
-#: Hyperparameters that KerasTuner adds itself.
+#: Prefix of the hyperparameters that KerasTuner itself adds.
 _INTERNAL = "tuner/"
-#: Trials that are looked at for the metric, and the largest file of one.
+#: Maximum number of trials examined to find the metric, and maximum size of a trial's file.
 _MOST_TRIALS = 50
 _MOST_BYTES = 4 << 20
 
 
 def read(file: SearchFile) -> SpecDraft | None:
-    """Return the draft of a project, or of a space alone; None: the file is another tool's.
+    """Return the draft of a project, or of a space alone; None if the file belongs to another tool.
 
     Raises:
-        SpecError: its space makes no sense.
+        SpecError: its space is invalid.
     """
     if not is_oracle(file.data):
         return None
@@ -64,7 +64,7 @@ def read_oracle(oracle: Fields, draft: SpecDraft) -> None:
     """Fill a draft from an oracle's state.
 
     Raises:
-        SpecError: its space makes no sense.
+        SpecError: its space is invalid.
     """
     draft.values["project"] = "imported"
     draft.values["study"] = slug(draft.stem, "kerastuner")
@@ -76,7 +76,7 @@ def read_oracle(oracle: Fields, draft: SpecDraft) -> None:
         space, notes = from_kerastuner({"space": kept})
         if not all(is_value(v) for p in space.parameters for c in p.when for v in c.values):
             raise TypeError("a condition on no value")
-        # What else is odd in a space comes up only when it is counted.
+        # Other oddities of a space only show when it is counted.
         unreachable = frozenset(space.unreachable)
     except (KeyError, TypeError, AttributeError, ArithmeticError):
         raise oracle.wrong("hyperparameters", "a space that KerasTuner wrote") from None
@@ -101,7 +101,7 @@ def read_oracle(oracle: Fields, draft: SpecDraft) -> None:
 
 
 def _renamed(parameter: Parameter, draft: SpecDraft) -> Parameter:
-    """Return a parameter whose conditions are on our names; parents come before their children."""
+    """Return a parameter whose conditions use our names; parents come before their children."""
     when = tuple(
         Condition(parent=draft.names.of(item.parent), values=item.values) for item in parameter.when
     )
@@ -131,7 +131,7 @@ def _read_search(oracle: Fields, draft: SpecDraft) -> None:
 
 
 def read_metric(folder: Path, draft: SpecDraft) -> None:
-    """Find the metric among a project's trials: it is the one whose value is the score."""
+    """Find the metric in a project's trials: the one whose value is the score."""
     with contextlib.suppress(OSError):
         names = sorted(
             entry.name for entry in os.scandir(folder) if entry.name.startswith("trial_")

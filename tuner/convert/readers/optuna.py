@@ -1,7 +1,7 @@
-"""A study of Optuna's, from a database or a journal, as a spec: its distributions and directions.
+"""Converts an Optuna study, from a database or a journal: its distributions and directions.
 
-What a trial sampled is stored with its distribution; conditions are not. A parameter that only
-some trials have gets the condition that tells them apart, where one choice does.
+A trial's samples are stored with their distributions, but conditions are not stored. A parameter
+that only some trials have gets the condition that distinguishes them, if a single parent does.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 TOOL = "an Optuna study"
-#: Trials that are looked at; the first ones.
+#: Maximum number of trials examined, from the first on.
 _MOST_TRIALS = 10_000
 
 
 def shown(given: str) -> str:
-    """Return a URL as it may be shown."""
+    """Return a URL in a form safe to display."""
     url, wanted = parse_url(given)
     return f"{hide_secrets(url)}#{wanted}" if wanted else hide_secrets(url)
 
@@ -46,7 +46,7 @@ def read_database(given: str) -> SpecDraft:
         NotFoundError: it has no study of that name.
         UnavailableError: it cannot be reached.
     """
-    # Optuna takes a third of a second to import.
+    # Importing Optuna takes a third of a second.
     from tuner.history.importers.optuna.database import OptunaDatabase
     from tuner.history.importers.sql_database import SqlDatabase
 
@@ -117,7 +117,7 @@ def _draft(study: Any) -> SpecDraft:
 
 
 def _read_metrics(facts: Facts, draft: SpecDraft) -> None:
-    """Take the metrics that the study optimised: those with a goal."""
+    """Add the metrics that the study optimized: those with a goal."""
     aimed = {name: goal for name, goal in facts.metrics.items() if goal is not None}
     if len(aimed) > 1:
         draft.values["metric"] = []
@@ -148,7 +148,8 @@ def _read_space(
         draft.take(name, read)
     ours = draft.names.of
     renamed = [{ours(k): v for k, v in params.items() if draft.names.knows(k)} for params in trials]
-    # What is not kept of a trial, as None among its choices, is no sign that it was not there.
+    # If a trial's value could not be kept, such as None among its choices, it was present
+    # nevertheless.
     whole = [n for n, d in distributions.items() if None not in getattr(d, "choices", ())]
     for name in whole:
         if draft.names.knows(name):

@@ -1,6 +1,6 @@
 """The space of a Ray Tune search, as JSON.
 
-Ray has no file format for it. What is read is each object's fields with the name of its class:
+Ray has no file format for it. Each object is read as its fields with the name of its class:
 
     import json
     write = lambda o: {"type": type(o).__name__, **vars(o)}
@@ -29,10 +29,10 @@ _MAX_DEPTH = 15
 
 
 def read(file: SearchFile) -> SpecDraft | None:
-    """Return the draft of a space; None: the file is another tool's.
+    """Return the draft of a space; None if the file belongs to another tool.
 
     Raises:
-        SpecError: something in it makes no sense.
+        SpecError: something in it is invalid.
     """
     if not _is_space(file.data):
         return None
@@ -56,7 +56,7 @@ def read(file: SearchFile) -> SpecDraft | None:
 
 
 def _is_space(data: dict[str, Any], depth: int = 0) -> bool:
-    """Whether a document holds a domain of Ray's, or a grid search, however deep."""
+    """Whether a document contains one of Ray's domains, or a grid search, at any depth."""
     if depth > _MAX_DEPTH:
         return False
     return any(
@@ -139,11 +139,11 @@ def _between(
         if not (is_whole(low) and is_whole(high)):
             raise fields.wrong("lower", "whole numbers from lower to upper")
         if q is None or q == 1:
-            # As for range(), the upper end is not one of the values.
+            # As in range(), the upper end is not included.
             return Read(definition=interval(low, max(high - 1, low), whole=True, log=log))
     elif q is None:
         return Read(definition=interval(low, high, whole=False, log=log))
-    # The multiples of q that lie between the ends.
+    # The multiples of q between the ends.
     step = Decimal(str(q))
     first = (Decimal(str(low)) / step).to_integral_value(ROUND_CEILING) * step
     last = (Decimal(str(high)) / step).to_integral_value(ROUND_FLOOR) * step

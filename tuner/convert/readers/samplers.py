@@ -1,4 +1,4 @@
-"""Samplers of other tools."""
+"""Other tools' samplers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from tuner.errors import SpecError
 from tuner.space import SearchSpace
 from tuner.space.value import show_all
 
-#: A grid with more configurations is a mistake, here as there.
+#: Maximum number of a grid's configurations; more are a mistake, here as there.
 _MOST_TRIALS = 1_000_000
 
 
 def grid(draft: SpecDraft) -> None:
-    """Take grid search, and as many trials as it has; of a space that has no end, random search."""
+    """Use grid search with as many trials as the grid has, or random search if it is infinite."""
     infinite = [
         name for name, item in draft.space.items() if item["type"] == "float" and "step" not in item
     ]

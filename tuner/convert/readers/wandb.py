@@ -15,22 +15,22 @@ from tuner.space.value import show
 
 TOOL = "a W&B sweep"
 _METHODS = {"random": "random", "bayes": "bayesian"}
-#: What W&B takes where `early_terminate.eta` is left out.
+#: W&B's default of `early_terminate.eta`.
 _ETA = 3
 _ARGUMENTS = {
     "${args}": "--{name}={value}",
     "${args_no_hyphens}": "{name}={value}",
     "${args_no_boolean_flags}": "--{name}={value}",
 }
-#: Keys that say where and for whom a sweep runs, which a spec does not.
+#: Keys that say where and for whom a sweep runs, which a spec does not contain.
 _ELSEWHERE = ("entity", "apiVersion", "kind", "controller", "job", "image_uri")
 
 
 def read(file: SearchFile) -> SpecDraft | None:
-    """Return the draft of a sweep; None: the file is another tool's.
+    """Return the draft of a sweep; None if the file belongs to another tool.
 
     Raises:
-        SpecError: something in it makes no sense.
+        SpecError: something in it is invalid.
     """
     if "parameters" not in file.data or "method" not in file.data:
         return None
@@ -128,7 +128,7 @@ def _read_factor(early: Fields, draft: SpecDraft) -> int:
 
 
 def _read_first(early: Fields, factor: int, draft: SpecDraft) -> int | None:
-    """Return the step of the first rung, None where nobody says it."""
+    """Return the step of the first rung, None if it is not specified."""
     first, last = early.whole("min_iter"), early.whole("max_iter")
     rungs = early.whole("s")
     if first is None and last is not None:

@@ -1,4 +1,4 @@
-"""The parameters of a W&B sweep; as its schema has them (wandb/sweeps, config/schema.json)."""
+"""The parameters of a W&B sweep, as in its schema (wandb/sweeps, config/schema.json)."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tuner.convert.ranges import (
 )
 from tuner.space.value import is_whole, show
 
-#: Deeper than any sweep.
+#: Maximum depth of nesting, deeper than any real sweep.
 _MAX_DEPTH = 10
-#: As YAML 1.1 reads them, which W&B does.
+#: Booleans in YAML 1.1, which W&B reads.
 _WORDS_OF_TRUTH = frozenset({"yes", "no", "on", "off"})
 
 
 def read_parameters(parameters: Fields, draft: SpecDraft, prefix: str = "", depth: int = 0) -> None:
-    """Take the parameters of a mapping, nested ones under dotted names.
+    """Add the parameters of a mapping, nested ones under dotted names.
 
     Raises:
-        SpecError: a parameter makes no sense.
+        SpecError: a parameter is invalid.
     """
     for name, fields in parameters.items():
         full = f"{prefix}{name}"
@@ -127,7 +127,7 @@ def _log_values(fields: Fields, kind: str) -> Read:
 
 
 def _logarithmic(fields: Fields, low: float, high: float, kind: str) -> Read:
-    # log(1/x) even between two ends is log(x) even between them: the inverse says the same.
+    # If log(1/x) is uniform between two ends, so is log(x): the inverse makes no difference.
     if kind.startswith("q_"):
         return rounded(low, high, _quantum(fields), log=True)
     return Read(definition=interval(low, high, whole=False, log=True))

@@ -1,7 +1,7 @@
-"""A study as files that other tools read: `tuner export`.
+"""Writes a study to files that other tools read: `tuner export`.
 
-An exporter is a function that takes an `ExportedStudy` and the path at which it writes a file or a
-folder. `tuner.registry.EXPORTERS` is the table of them.
+An exporter is a function that takes an `ExportedStudy` and the path of the file or folder to write.
+`tuner.registry.EXPORTERS` is the table of exporters.
 """
 
 from tuner.exporters.formats.described import ExportedStudy as ExportedStudy

@@ -1,4 +1,4 @@
-"""What an exporter is given: a study, and its trials one after the other."""
+"""The input of an exporter: a study, and its trials one after the other."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ TrialState = Literal["complete", "pruned", "fail"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportedTrial:
-    """A trial that has ended. Times are seconds since the epoch; None: not known.
+    """A trial that has ended. Times are seconds since the epoch; None: unknown.
 
     Attributes:
         number: from 0.
         state: how it ended.
-        cause: why it failed, as "oom"; None: it did not fail.
-        objective: the value of the study's only metric; None: there is none, or it has several.
-        params: those that were active, by name.
+        cause: why it failed, e.g. "oom"; None: it did not fail.
+        objective: the value of the study's only metric; None if there is none, or several metrics.
+        params: the active ones, by name.
         metrics: finite numbers by name, those of the study first.
-        curve: step and value of each report of the study's first metric, steps rising; a value may
+        curve: step and value of each report of the study's first metric, in step order; a value may
             be NaN or infinite.
-        attempts: how many of them ran.
+        attempts: number of attempts that ran.
         started: when its first attempt began.
         finished: when it ended.
         duration_s: how long its last attempt ran, in seconds.
-        run_dir: its folder, relative to the log root; None: it has none.
+        run_dir: its folder, relative to the log root; None if it has none.
     """
 
     number: int
@@ -48,17 +48,17 @@ class ExportedTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedStudy:
-    """A study as it stood when it was read.
+    """A study as it was when read.
 
     Attributes:
         name: `project/study`.
-        state: as "finished".
-        created: seconds since the epoch; None: not known.
-        goals: "maximize" or "minimize" of each metric that the spec names, in its order.
-        spec: the whole of it, as JSON.
-        parameters: names of all parameters that a trial has, in the order of the spec.
-        metrics: names of all metrics that a trial has, those of the spec first.
-        trials: in number order. May be gone through several times; is in memory one at a time.
+        state: e.g. "finished".
+        created: seconds since the epoch; None: unknown.
+        goals: "maximize" or "minimize" for each metric named in the spec, in its order.
+        spec: the whole spec, as JSON.
+        parameters: names of all parameters of any trial, in the order of the spec.
+        metrics: names of all metrics of any trial, those of the spec first.
+        trials: in number order. May be iterated several times; only one is in memory at a time.
     """
 
     name: str

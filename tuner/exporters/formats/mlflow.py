@@ -1,7 +1,7 @@
 """A study as an experiment in MLflow's file store: `EXPERIMENT/RUN/` and what a run has logged.
 
-The layout is that of `mlruns/`: of a run `meta.yaml`, a file for each parameter and each tag with
-its value, and a file for each metric with a line for each report: milliseconds, value, step.
+The layout is that of `mlruns/`: for each run `meta.yaml`, a file for each parameter and each tag
+with its value, and a file for each metric with one line per report: milliseconds, value, step.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pathlib import Path
 
 from tuner.exporters.formats.described import ExportedStudy, ExportedTrial
 
-#: As MLflow numbers the states of runs (its `RunStatus`); it has none for a pruned one.
+#: MLflow's numbers for the states of runs (its `RunStatus`); there is none for pruned.
 _STATUS = {"complete": 3, "fail": 4, "pruned": 5}
-#: A tag that says how a trial ended, since MLflow has no such states.
+#: Tag that says how a trial ended, because MLflow lacks such states.
 STATE_TAG = "tuner.state"
-#: What MLflow allows in no name; a `/` is a folder.
+#: Characters that MLflow allows in no name; a `/` makes a folder.
 _UNFIT = re.compile(r"[^\w.:/\- ]", flags=re.ASCII)
 _MAX_NAME, _MAX_VALUE = 200, 6000
-#: The type of source that MLflow calls LOCAL.
+#: The source type that MLflow calls LOCAL.
 _LOCAL = 4
 
 
 def write_store(study: ExportedStudy, path: Path) -> None:
-    """Write a folder that `mlflow ui --backend-store-uri` takes, with one experiment."""
+    """Write a folder for `mlflow ui --backend-store-uri`, with one experiment."""
     experiment = str(int(hashlib.sha256(study.name.encode()).hexdigest(), 16) % 10**18)
     folder = path / experiment
     folder.mkdir(parents=True)
@@ -87,7 +87,7 @@ def _write_run(study: ExportedStudy, experiment: str, above: Path, trial: Export
     for name, value in trial.metrics.items():
         curve = trial.curve if name == first else ()
         points = [(step, number) for step, number in curve if math.isfinite(number)]
-        # What a trial came to may be another value than its last report; it is logged after that.
+        # A trial's result may differ from its last report; it is logged after that.
         if not points or points[-1][1] != value:
             points.append((points[-1][0] if points else 0, value))
         _write(folder, "metrics", name, "".join(f"{when} {v!r} {s}\n" for s, v in points))
@@ -95,12 +95,12 @@ def _write_run(study: ExportedStudy, experiment: str, above: Path, trial: Export
 
 def _write(folder: Path, part: str, name: str, text: str) -> None:
     fit = _UNFIT.sub("_", name)[:_MAX_NAME]
-    # A part that is nothing but dots is a folder's name.
+    # A part that consists of dots would be a relative path.
     parts = [inner if inner.strip(".") else f"_{inner}" for inner in fit.split("/")]
     try:
         _write_new(Path(folder, part, *parts), text)
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
-        # Another name comes to the same, or to the folder that this one's file would need.
+        # Another name becomes the same, or is the folder that this one's file would need.
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         _write_new(folder / part / f"{'_'.join(parts)[:_MAX_NAME]}_{digest}", text)
 
@@ -112,7 +112,7 @@ def _write_new(path: Path, text: str) -> None:
 
 
 def _write_meta(folder: Path, about: Mapping[str, object]) -> None:
-    # JSON's texts and numbers are YAML's.
+    # JSON strings and numbers are valid YAML.
     lines = [f"{name}: {json.dumps(value)}\n" for name, value in about.items()]
     (folder / "meta.yaml").write_text("".join(lines), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Putting an export where it belongs: it appears whole, or not at all, and replaces nothing."""
+"""Puts an export in place: it appears whole or not at all, and replaces nothing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from tuner.registry import EXPORTERS
 
 
 def export_study(name: str, study: ExportedStudy, target: Path) -> None:
-    """Have an exporter write a study to a path at which nothing is.
+    """Have an exporter write a study to a path at which nothing exists.
 
     Args:
-        target: of the file or the folder that is made; the folder above it has to be there.
+        target: path of the file or folder to create; its parent folder must exist.
 
     Raises:
         UnknownNameError: there is no such exporter.
-        SetupError: something is at the path, it cannot be written, or a package's exporter failed.
+        SetupError: something exists at the path, it cannot be written, or a package's exporter
+            failed.
     """
     make = EXPORTERS.make(name)
     package = EXPORTERS.package_of(name)
@@ -31,7 +32,7 @@ def export_study(name: str, study: ExportedStudy, target: Path) -> None:
             made = Path(beside, target.name)
             try:
                 make(study, made)
-            # A package's fault is told as one, wherever it happened.
+            # A fault of a package is reported as such, wherever it happened.
             except Exception as exc:
                 if package is None or isinstance(exc, OSError):
                     raise
@@ -51,7 +52,7 @@ def _refuse_what_is_there(target: Path) -> None:
 
 
 def _move(made: Path, target: Path) -> None:
-    """Put a file or a folder in place; what came there meanwhile stays."""
+    """Move a file or folder into place without replacing what has appeared there meanwhile."""
     if made.is_dir():
         _refuse_what_is_there(target)
         made.rename(target)
@@ -61,7 +62,7 @@ def _move(made: Path, target: Path) -> None:
     except FileExistsError:
         _refuse_what_is_there(target)
     except OSError as exc:
-        # Some file systems have no links.
+        # Some file systems do not support links.
         if exc.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise
         _refuse_what_is_there(target)

@@ -1,4 +1,4 @@
-"""A study as CSV, one row a trial, and as JSON with the curves and the spec."""
+"""A study as CSV with one row per trial, and as JSON with the curves and the spec."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from tuner.exporters.formats.described import ExportedStudy, ExportedTrial
 from tuner.visible import finite
 
-#: What a spreadsheet takes for a formula when a cell begins so.
+#: The first characters by which a spreadsheet recognizes a formula.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _FACTS = ("trial", "state", "cause", "objective")
 _END = ("attempts", "started", "finished", "duration_s", "run_dir")
@@ -21,7 +21,7 @@ _END = ("attempts", "started", "finished", "duration_s", "run_dir")
 def write_csv(study: ExportedStudy, path: Path) -> None:
     """Write comma-separated values: facts, `params.NAME` and `metrics.NAME` of each trial.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    Text that a spreadsheet would take for a formula is prefixed with an apostrophe.
     """
     header = [
         *_FACTS,
@@ -44,7 +44,7 @@ def write_csv(study: ExportedStudy, path: Path) -> None:
 
 
 def write_json(study: ExportedStudy, path: Path) -> None:
-    """Write one JSON document: the study, its spec and, a line each, its trials."""
+    """Write one JSON document: the study, its spec and, one per line, its trials."""
     head = {
         "study": study.name,
         "state": study.state,

@@ -1,4 +1,4 @@
-"""A study as the JSON of runs that W&B's public API gives: one run a line."""
+"""A study in the JSON form that W&B's public API returns for runs: one run per line."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tuner.exporters.formats.described import ExportedStudy, ExportedTrial
 
 
 def write_runs(study: ExportedStudy, path: Path) -> None:
-    """Write a line for each trial: `id`, `name`, `state`, `config`, `summary`, `history`.
+    """Write one line per trial: `id`, `name`, `state`, `config`, `summary`, `history`.
 
-    W&B has no state for a pruned run; `state` says it all the same, and of a failed one why.
+    W&B has no state for pruned runs; `state` says so nevertheless, and gives the cause of failures.
     """
     metric = next(iter(study.goals))
     with path.open("x", encoding="utf-8", errors="replace") as file:
@@ -26,7 +26,7 @@ def write_runs(study: ExportedStudy, path: Path) -> None:
 def _run(study: ExportedStudy, trial: ExportedTrial, metric: str) -> dict[str, Any]:
     points = [(step, value) for step, value in trial.curve if math.isfinite(value)]
     last = trial.metrics.get(metric)
-    # What a trial came to may be another value than its last report; it is logged after that.
+    # A trial's result may differ from its last report; it is logged after that.
     if points and last is not None and points[-1][1] != last:
         points.append((points[-1][0], last))
     return {
