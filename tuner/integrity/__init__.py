@@ -1,1 +1,1 @@
-"""Whether the rows of the database are whole and agree, in words, and how they are mended."""
+"""Checks and repairs the database's rows: each must be complete, and all must agree."""

@@ -1,4 +1,4 @@
-"""Whether what a study learnt from history can be unpacked."""
+"""Checks that what a study learned from the history can be unpacked."""
 
 from __future__ import annotations
 

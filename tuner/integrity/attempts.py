@@ -1,4 +1,4 @@
-"""Whether the attempts and reports of a study belong to its trials, and every trial can go on."""
+"""Checks that attempts and reports belong to a study's trials, and that all can continue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPEN_WORDS = words((TrialState.WAITING, TrialState.RUNNING))
 
 
 def check_attempts(connection: sa.Connection, study: Study, now: float) -> Iterator[Finding]:
-    """Yield what is wrong with the attempts and reports of a study whose own row is sound."""
+    """Yield the faults in the attempts and reports of a study whose own row is sound."""
     mine = _a.c.study_id == study.id
     instead = {
         "state": AttemptState.REVOKED.value,
@@ -42,7 +42,7 @@ def check_attempts(connection: sa.Connection, study: Study, now: float) -> Itera
 
 
 def _check_partners(connection: sa.Connection, study: Study) -> Iterator[Finding]:
-    """Find attempts without their trial, and reports without their attempt."""
+    """Find attempts without a trial, and reports without an attempt."""
     trials = sa.select(_t.c.number).where(_t.c.study_id == study.id)
     lonely = sa.and_(_a.c.study_id == study.id, _a.c.number.not_in(trials))
     found = connection.execute(sa.select(_a.c.number).where(lonely).distinct()).scalars().all()
@@ -71,7 +71,7 @@ def _check_partners(connection: sa.Connection, study: Study) -> Iterator[Finding
 
 
 def _check_folders(connection: sa.Connection, study: Study) -> Iterator[Finding]:
-    """Find attempts whose folder is none of the study's."""
+    """Find attempts whose folder does not belong to the study."""
     query = sa.select(_a.c.id, _a.c.number, _a.c.no, _a.c.created).where(
         _a.c.study_id == study.id,
         ~_a.c.run_dir.startswith(f"{study.full_name}/trial_", autoescape=True),
@@ -91,7 +91,7 @@ def _check_folders(connection: sa.Connection, study: Study) -> Iterator[Finding]
 
 
 def _check_leases(connection: sa.Connection, study: Study) -> Iterator[Finding]:
-    """Find attempts that say they are leased, and not until when or to whom."""
+    """Find leased attempts without an end of the lease or a worker."""
     broken = sa.and_(
         _a.c.study_id == study.id,
         _a.c.state == AttemptState.LEASED.value,
@@ -112,7 +112,7 @@ def _check_leases(connection: sa.Connection, study: Study) -> Iterator[Finding]:
 
 
 def _check_going_on(connection: sa.Connection, study: Study) -> Iterator[Finding]:
-    """Find trials that would wait for ever, and attempts at trials that have an outcome."""
+    """Find trials that would wait forever, and live attempts of trials that have an outcome."""
     live = sa.select(_a.c.number).where(_a.c.study_id == study.id, _a.c.state.in_(_LIVE_WORDS))
     waiting = sa.select(_t.c.number).where(_t.c.study_id == study.id, _t.c.state.in_(_OPEN_WORDS))
     query = waiting.where(_t.c.number.not_in(live)) if study.state.is_open else waiting

@@ -1,4 +1,4 @@
-"""Values that their columns do not allow, and what is put there instead."""
+"""Finds values that their columns do not allow, and replaces them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.integrity.finding import Finding, FindingKind, Mend, writes
 from tuner.integrity.raw import RawRow, raw_select
 from tuner.integrity.values import Wrong, wrong_values
 
-#: Stands for a value that nobody can put back.
+#: Stands for a value that nobody can restore.
 _NONE = object()
 
 
@@ -26,14 +26,14 @@ def check_rows(
     skip: Collection[str] = (),
     drop: bool = False,
 ) -> Iterator[Finding]:
-    """Yield the values of some rows that are not allowed.
+    """Yield the invalid values of some rows.
 
     Args:
         table: one of `tuner.storage.tables`.
-        where: which of its rows.
-        instead: what a column holds after the repair, where that is not its default.
-        skip: columns that are not looked at.
-        drop: a row of which a value is wrong is removed.
+        where: selects the rows.
+        instead: values of columns after the repair, if other than their defaults.
+        skip: columns that are not checked.
+        drop: whether a row with an invalid value is removed.
     """
     query = raw_select(table).where(where).execution_options(yield_per=500)
     for row in connection.execute(query).mappings():
@@ -70,7 +70,7 @@ def _finding(
 
 
 def _same(column: sa.Column[Any], value: Any) -> sa.ColumnElement[bool]:
-    # Compared as it is stored: the value may be of another kind than the column says.
+    # Compared as stored: the value may be of another type than the column.
     raw = sa.type_coerce(column, sa.types.NullType())
     return raw == sa.literal(value, type_=sa.types.NullType())
 

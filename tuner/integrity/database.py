@@ -1,4 +1,4 @@
-"""Whether a whole database is sound: the file, every study, what belongs to nobody."""
+"""Checks a whole database: the file, every study, and rows that belong to no study."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tuner.storage import optuna_check, tables
 
 _s, _t, _w, _h = tables.studies, tables.trials, tables.workers, tables.history
 
-#: Rows of these belong to a study.
+#: Tables whose rows belong to a study.
 _OF_STUDIES = (
     tables.trials,
     tables.attempts,
@@ -24,18 +24,18 @@ _OF_STUDIES = (
     tables.artifacts,
 )
 _OF_HISTORY = (tables.history_trials, tables.history_rejected)
-#: What an SQLite file says of itself at most.
+#: Maximum number of faults reported for an SQLite file.
 _MOST = 5
 
 
 def check_database(
     connection: sa.Connection, now: float, *, study: str | None = None
 ) -> Iterator[Finding]:
-    """Yield everything that is wrong.
+    """Yield all faults.
 
     Args:
-        connection: reads one consistent view of a database of the newest form.
-        study: look at this study alone; None: at all, and at everything beside them.
+        connection: provides one consistent view of a database with the newest schema.
+        study: check only this study; None: all of them, and everything else.
     """
     if study is None:
         damaged = list(_check_file(connection))
@@ -97,7 +97,7 @@ def _lonely(
 
 
 def check_others(connection: sa.Connection) -> Iterator[Finding]:
-    """Yield what is wrong with rows that belong to no study of ours, or to nobody at all."""
+    """Yield the faults in rows that belong to no study of ours, or to nothing at all."""
     yield from _check_dangling(connection)
     every = sa.true()
     yield from check_rows(connection, _w, every, kind="worker", drop=True)

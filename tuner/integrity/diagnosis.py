@@ -1,4 +1,4 @@
-"""What is wrong with a study for which a step has just failed, in a few words."""
+"""Describes in a few words what is wrong with a study for which a step has just failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuner.integrity.study import check_study
 from tuner.storage import Storage, tables
 from tuner.storage.outage import is_damage
 
-#: A study with more trials is not looked at while others wait: `tuner db check` does that.
+#: Maximum number of trials of a study examined while others wait: `tuner db check` does the rest.
 MOST_TRIALS = 2000
 
 

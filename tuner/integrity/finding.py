@@ -1,4 +1,4 @@
-"""One thing that is wrong in a database: what it is, and what mends it."""
+"""One fault in a database: what it is, and how to repair it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-#: What kind of thing is wrong; a contract, as scripts read it.
+#: Kinds of faults; a contract, because scripts read them.
 FindingKind = Literal[
     "file",
     "schema",
@@ -27,22 +27,22 @@ FindingKind = Literal[
     "history",
 ]
 
-#: Mends it in the transaction that is given, at the database's time that is given.
+#: Repairs the fault in the given transaction, at the given time of the database.
 Mend = Callable[[sa.Connection, float], object]
 
-#: Numbers that are named one by one.
+#: Maximum number of numbers that are listed individually.
 NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Finding:
-    """Something that is wrong.
+    """A fault that was found.
 
     Attributes:
-        kind: what kind of thing it is.
-        study: its name; None: it is no study's.
+        kind: the kind of fault.
+        study: its name; None if no study is concerned.
         text: what is wrong, in words.
-        mend: mends it; None: only a user can.
+        mend: repairs it; None: only a user can.
         does: what `mend` does, or what a user can do.
     """
 
@@ -54,7 +54,7 @@ class Finding:
 
 
 def writes(statement: sa.Update | sa.Delete) -> Mend:
-    """Return what mends something with one statement."""
+    """Return a repair that executes one statement."""
     return lambda connection, _now: connection.execute(statement)
 
 

@@ -1,4 +1,4 @@
-"""Whether Optuna's tables hold a study of ours with all its trials, and nobody else's instead."""
+"""Checks that Optuna's tables hold a study of ours with all its trials, and no other one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.trials.states import ENDED, TrialState
 from tuner.trials.study import Study
 
 _s, _t = tables.studies, tables.trials
-#: Optuna's words for how a trial ended are the names of ours.
+#: Optuna's words for the states of ended trials are the names of ours.
 _ENDED_WORDS = [state.name for state in ENDED]
 
 
@@ -42,13 +42,13 @@ def _lost(
     other: int | None,
     taken: bool,
 ) -> Finding:
-    """Return what is to be done where the number of a study is not its own any more.
+    """Return what to do if a study's Optuna id is no longer its own.
 
     Args:
         study: ours.
-        found: whose number it is; None: nobody's.
-        other: the number of the study of its name, where that has trials of it.
-        taken: whether there is one of its name.
+        found: name of the study that has the id; None: no study.
+        other: the id of the study of the same name, if that contains trials of ours.
+        taken: whether a study of the same name exists.
     """
     name = study.full_name
     text = "its study in Optuna's tables is gone: it was deleted there"
@@ -82,7 +82,7 @@ def _lost(
 
 
 def _is_own(connection: sa.Connection, study: Study, other: int) -> bool:
-    """Whether a study of Optuna's holds trials of ours, and is no other study's of ours."""
+    """Whether an Optuna study contains trials of ours, and belongs to no other study of ours."""
     taken = sa.select(_s.c.id).where(_s.c.optuna_id == other, _s.c.id != study.id)
     if connection.execute(taken).first() is not None:
         return False

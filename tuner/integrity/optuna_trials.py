@@ -1,4 +1,4 @@
-"""What Optuna's tables know of a trial a second time, and writing there what they lack."""
+"""The copies of a trial's data in Optuna's tables, and writing there what they lack."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def stored_params(
     number: int,
     spec: StudySpec | None,
 ) -> dict[str, Any]:
-    """Return the parameters of a trial as Optuna's tables hold them; empty: they do not.
+    """Return the parameters of a trial as stored in Optuna's tables; empty if they are missing.
 
-    Of a parameter that is fixed the value is the spec's.
+    For a constant, the value is that of the spec.
     """
     if spec is None or not optuna_check.has_trial(connection, trial_id, study.optuna_id, number):
         return {}
@@ -45,7 +45,7 @@ def stored_params(
 def stored_values(
     connection: sa.Connection, trial_id: Any, study: Study, number: int, count: int | None
 ) -> list[float] | None:
-    """Return the values that a trial was told with; None: they are not in Optuna's tables."""
+    """Return the values told for a trial; None if they are not in Optuna's tables."""
     if not optuna_check.has_trial(connection, trial_id, study.optuna_id, number):
         return None
     values = optuna_check.values_of(connection, trial_id)
@@ -55,7 +55,7 @@ def stored_values(
 def write_trial(
     connection: sa.Connection, study: Study, spec: StudySpec, number: int, optuna_study: int
 ) -> None:
-    """Enter a trial of ours into Optuna's tables, as it was proposed and as it has ended."""
+    """Enter a trial of ours into Optuna's tables, as it was proposed and as it ended."""
     at = sa.and_(_t.c.study_id == study.id, _t.c.number == number)
     trial = Trial.of(connection.execute(sa.select(_t).where(at)).one())
     proposer = Proposer(spec.space, spec.sampler.name, study.seed % 2**32)
@@ -87,6 +87,6 @@ def write_trial(
 
 
 def _wrote(trial: Trial) -> dict[str, dict[str, Any]]:
-    """Return the attributes that the sampler has written with a proposal, by study and trial."""
+    """Return the attributes that the sampler wrote with a proposal, by study and trial."""
     wrote = trial.proposal.get("wrote") or {}
     return {key: value for key, value in wrote.items() if isinstance(value, dict)}

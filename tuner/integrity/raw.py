@@ -1,7 +1,8 @@
-"""Rows as the database has them, whatever they hold.
+"""Reads rows as they are in the database, whatever they hold.
 
-A damaged row is no `Study` and no `Trial`: a number may be a text, and a state no state. So the
-checks read raw values by column, see that they are sound, and go on with what the row then is.
+A damaged row cannot become a `Study` or a `Trial`: a number may be a string, and a state invalid.
+So the checks read raw values by column, verify them, and continue with what the row is after the
+repair.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from tuner.trials.study import Study
 
 _s = tables.studies
 
-#: Values of any kind by the name of their column.
+#: Values of any kind by column name.
 RawRow = Mapping[str, Any]
 
 
 def raw_select(table: sa.Table) -> sa.Select[Any]:
-    """Return a query for a table's values as the database has them, whatever they are."""
+    """Return a query for a table's values as stored, whatever they are."""
     untyped: list[Any] = [
         sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.columns
     ]
@@ -31,19 +32,19 @@ def raw_select(table: sa.Table) -> sa.Select[Any]:
 
 
 def raw_studies(connection: sa.Connection) -> list[RawRow]:
-    """Return the rows of all studies, the oldest first."""
+    """Return the rows of all studies, oldest first."""
     query = raw_select(_s).order_by(_s.c.id)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def raw_study(connection: sa.Connection, study_id: Any) -> RawRow | None:
-    """Return the row of a study; None: there is none (any more)."""
+    """Return the row of a study; None if it does not exist (any more)."""
     row = connection.execute(raw_select(_s).where(_s.c.id == study_id)).mappings().first()
     return None if row is None else dict(row)
 
 
 def visible_studies(connection: sa.Connection) -> list[RawRow]:
-    """Return the rows of the studies that the caller may see, the newest first."""
+    """Return the rows of the studies that the caller may see, newest first."""
     query = raw_select(_s).where(visible()).order_by(_s.c.created.desc())
     return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -64,5 +65,5 @@ def raw_name(study: RawRow) -> str:
 
 
 def sound_study(study: RawRow) -> Study:
-    """Return the study of a row whose values are all allowed."""
+    """Return the study of a row whose values are all valid."""
     return Study(**{**study, "state": StudyState(study["state"])})

@@ -1,4 +1,4 @@
-"""Mending what can be mended: each study in a transaction of its own, or not at all."""
+"""Repairs what can be repaired: each study in its own transaction, completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tuner.trials.store.events import record_event
 
 logger = logging.getLogger(__name__)
 
-#: What was mended may bring to light what could not be looked at before: so often at most.
+#: Maximum number of passes: each repair may uncover faults that could not be examined before.
 PASSES = 8
-#: The reason of a study that was set aside and is whole again.
+#: The reason given for a study that was set aside and is sound again.
 REPAIRED = "its rows were repaired"
 
 _s = tables.studies
@@ -31,11 +31,11 @@ Check = Callable[[sa.Connection, float], Iterator[Finding]]
 
 @dataclass
 class Repaired:
-    """What a repair has come to. Mutable: it is told of one study after the other.
+    """The result of a repair. Mutable: it grows with every study.
 
     Attributes:
-        done: what was mended.
-        left: what only a user can mend.
+        done: what was repaired.
+        left: what only a user can repair.
     """
 
     done: list[Finding] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Repaired:
 
 
 def check(storage: Storage, study: str | None = None) -> list[Finding]:
-    """Return what is wrong in a database, or with one study; changes nothing.
+    """Return the faults of a database, or of one study, without changing anything.
 
     Raises:
         UnavailableError: the database cannot be reached.
@@ -53,11 +53,11 @@ def check(storage: Storage, study: str | None = None) -> list[Finding]:
 
 
 def repair(storage: Storage, study: str | None = None) -> Repaired:
-    """Mend what can be mended, while the others go on working.
+    """Repair what can be repaired, while everything else keeps running.
 
     Args:
-        storage: a service may work with it: what it has in memory of a repaired study is read anew.
-        study: this one alone; None: all, and what belongs to nobody.
+        storage: may be in use by a service, which reloads repaired studies from the database.
+        study: only this one; None: all, and rows that belong to no study.
 
     Raises:
         UnavailableError: the database cannot be reached.
@@ -83,7 +83,7 @@ def _of_study(study_id: Any) -> Check:
 
 
 def _mend_in_turn(storage: Storage, result: Repaired, study_id: Any, check: Check) -> None:
-    """Mend one thing after the other until nothing that can be mended is found any more."""
+    """Repair one fault after the other until no repairable one is found."""
     try:
         with storage.begin() as connection:
             now = storage.now(connection)
@@ -96,7 +96,7 @@ def _mend_in_turn(storage: Storage, result: Repaired, study_id: Any, check: Chec
     except UnavailableError:
         raise
     except (TunerError, sa.exc.SQLAlchemyError, ValueError, TypeError, LookupError):
-        # Nothing of this study was changed; what is left is named by the check that follows.
+        # This study was not changed; the check that follows lists what is left.
         logger.warning("study not repaired", extra={"study_id": study_id}, exc_info=True)
         return
     result.done += done
@@ -118,7 +118,7 @@ def _mend_all(connection: sa.Connection, check: Check, now: float) -> list[Findi
 
 
 def _note(connection: sa.Connection, study_id: Any, done: list[Finding], now: float) -> None:
-    """Have the coordinator load the study anew, and its user see what was done."""
+    """Make the coordinator reload the study, and tell its user what was done."""
     row = raw_study(connection, study_id)
     if row is None:
         raise LookupError(f"study {study_id} was deleted while it was repaired")

@@ -1,4 +1,4 @@
-"""Whether the rows of one study are whole and agree with each other and with Optuna's."""
+"""Checks that one study's rows are complete and agree with each other and with Optuna's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _s, _t, _c = tables.studies, tables.trials, tables.snapshots
 _OPEN_WORDS = words((TrialState.WAITING, TrialState.RUNNING))
 
 
-#: What checks meet in values that nobody thought of.
+#: Exceptions that checks may meet in unforeseen values.
 _UNFORESEEN = (
     TypeError,
     ValueError,
@@ -45,15 +45,15 @@ _UNFORESEEN = (
 
 
 def check_study(connection: sa.Connection, study: RawRow, now: float) -> Iterator[Finding]:
-    """Yield what is wrong with a study, also where its rows cannot even be looked at.
+    """Yield the faults of a study, even if its rows cannot be examined.
 
     Args:
-        connection: reads one consistent view.
+        connection: provides one consistent view.
         now: the database's time.
     """
     found: list[Finding] = []
     try:
-        # One at a time, so that what was found before something cannot be looked at is kept.
+        # One at a time, so that earlier findings are kept if something cannot be examined.
         found.extend(_check(connection, study, now))
     except _UNFORESEEN as exc:
         if isinstance(exc, UnavailableError) or (
@@ -68,9 +68,9 @@ def check_study(connection: sa.Connection, study: RawRow, now: float) -> Iterato
 
 
 def _check(connection: sa.Connection, row: RawRow, now: float) -> Iterator[Finding]:
-    """Yield what is wrong, what the rest depends on first.
+    """Yield the faults, first those that the rest depends on.
 
-    What cannot be looked at before something else is mended is not looked at.
+    What cannot be examined before something else is repaired is skipped.
     """
     name = raw_name(row)
     spec, problem = read_spec(row)
@@ -104,7 +104,7 @@ def _check(connection: sa.Connection, row: RawRow, now: float) -> Iterator[Findi
 
 
 def read_spec(study: RawRow) -> tuple[StudySpec | None, str]:
-    """Return a study's spec, or why this release cannot read it."""
+    """Return a study's spec, or the reason why this release cannot read it."""
     try:
         spec = specs.read_spec(study["spec_json"])
         import_sampler(spec.sampler.name)
@@ -119,9 +119,9 @@ def read_spec(study: RawRow) -> tuple[StudySpec | None, str]:
 def _instead(
     connection: sa.Connection, study: RawRow, spec: StudySpec | None, now: float
 ) -> dict[str, Any]:
-    """Return what the columns of a study hold after the repair, where more than a default is known.
+    """Return the study's values after the repair, for columns that have better ones than a default.
 
-    A study that was repaired is paused: its user looks at it, and resumes it.
+    A repaired study is paused until its user has looked at it and resumes it.
     """
     highest: Sequence[Any] = connection.execute(
         sa.select(sa.func.max(_t.c.number), sa.func.max(_t.c.told)).where(
@@ -134,7 +134,7 @@ def _instead(
         "next_number": 0 if last is None else last + 1,
         "told": told or 0,
         "created": now,
-        # The next check finds that it is nobody's, and finds or makes the right one.
+        # The next check finds that this id belongs to nobody, and finds or creates the right one.
         "optuna_id": 0,
     }
     if spec is not None:

@@ -1,4 +1,4 @@
-"""Whether the trials of a study are all there and their rows do not contradict themselves."""
+"""Checks that a study's trials are complete and that their rows do not contradict themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tuner.trials.study import Study
 
 _s, _t, _a = tables.studies, tables.trials, tables.attempts
 
-#: What a trial is entered with of which nothing is known any more.
+#: Values with which a trial is entered if nothing is known of it any more.
 _LOST = {"state": TrialState.FAIL.value, "cause": "cancelled", "counted": False, "objective": None}
 _LOST_TEXT = "its rows were damaged; a repair of the database has given it up"
 
@@ -29,7 +29,7 @@ _LOST_TEXT = "its rows were damaged; a repair of the database has given it up"
 def check_trials(
     connection: sa.Connection, study: Study, spec: StudySpec | None, now: float
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the trials of a study whose own row is sound."""
+    """Yield the faults in the trials of a study whose own row is sound."""
     name, mine = study.full_name, _t.c.study_id == study.id
     instead: dict[str, Any] = {"created": study.created, "optuna_id": 0, "proposal_json": "{}"}
     instead["seed"] = proposal_seed(study.seed, 0) % 2**31
@@ -60,7 +60,7 @@ def check_trials(
 def _check_numbers(study: Study, rows: Sequence[RawRow]) -> Iterator[Finding]:
     name = study.full_name
     there = {row["number"] for row in rows}
-    # A number that is far off is a damage of itself: what is missing is not made up by the million.
+    # A number that is far off is itself damaged: missing trials are not invented by the million.
     given = max(there, default=-1) + 1
     if study.next_number < given or study.next_number > given + 1000:
         yield _of(

@@ -1,7 +1,7 @@
-"""Whether the values of a row are what its table says: kind, known words, JSON of the right shape.
+"""Checks the values of a row against its table: type, known words, JSON of the right shape.
 
-SQLite stores whatever it is given: a text where the column says number, an empty text where it says
-JSON. Every column of every table of ours falls under these rules by its type and its name.
+SQLite stores whatever it is given: a string in a number column, an empty string in a JSON column.
+These rules apply to every column of our tables, by its type and its name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tuner.trials.kinds import EXTERNAL
 from tuner.trials.states import AttemptState, StudyState, TrialState
 from tuner.trials.store.columns import words
 
-#: What JSON columns hold, by the name of the column.
+#: What JSON columns contain, by column name.
 SHAPES: Mapping[str, tuple[type, ...]] = {
     "spec_json": (dict,),
     "modules_json": (list,),
@@ -39,7 +39,7 @@ SHAPES: Mapping[str, tuple[type, ...]] = {
 }
 _SHAPE_WORDS = {dict: "an object", list: "a list", type(None): "null"}
 
-#: Columns that hold one of a few words, by table and column.
+#: Columns that contain one of a few words, by table and column.
 WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("tuner_studies", "state"): words(StudyState),
     ("tuner_studies", "device"): ("cpu", "gpu", EXTERNAL),
@@ -47,7 +47,7 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("tuner_attempts", "state"): words(AttemptState),
     ("tuner_attempts", "wanted"): ("continue", "prune", "cancel"),
 }
-#: Of a value, characters that are shown.
+#: Maximum number of characters shown of a value.
 _SHOWN = 40
 
 
@@ -56,7 +56,7 @@ class Wrong:
     """A value that its column does not allow.
 
     Attributes:
-        text: what it holds, and what is allowed.
+        text: the value, and what is allowed.
     """
 
     column: sa.Column[Any]
@@ -64,11 +64,11 @@ class Wrong:
 
 
 def wrong_values(table: sa.Table, row: Mapping[str, Any]) -> Iterator[Wrong]:
-    """Yield what is wrong with the values of a row.
+    """Yield the invalid values of a row.
 
     Args:
         table: one of `tuner.storage.tables`.
-        row: its values by the name of the column; those that are missing are not looked at.
+        row: its values by column name; missing ones are not checked.
     """
     for column in table.columns:
         if column.name in row:
@@ -79,17 +79,17 @@ def wrong_values(table: sa.Table, row: Mapping[str, Any]) -> Iterator[Wrong]:
 
 
 def require_sound(table: sa.Table, row: Mapping[str, Any]) -> None:
-    """See that all values of a row are allowed.
+    """Raise if a value of a row is not allowed.
 
     Raises:
-        ValueError: one is not.
+        ValueError: a value is not allowed.
     """
     for wrong in wrong_values(table, row):
         raise ValueError(wrong.text)
 
 
 def _allowed(table: sa.Table, column: sa.Column[Any], value: Any) -> str:
-    """Return what a column allows, where that is not this value; empty: it is allowed."""
+    """Return what a column allows if it does not allow this value; empty if it does."""
     if value is None:
         return "" if column.nullable else "there"
     words = WORDS.get((table.name, column.name))

@@ -1,1 +1,1 @@
-"""Workers on a cluster that somebody else's scheduler owns: Slurm and Ray (docs/schedulers.md)."""
+"""Workers on a cluster managed by an external scheduler: Slurm and Ray (docs/schedulers.md)."""

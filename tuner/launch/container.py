@@ -1,7 +1,8 @@
-"""The image that workers run in on a cluster, by Apptainer.
+"""The image that workers run in on a cluster, with Apptainer.
 
-Only what is pulled by its digest may say which image it is: Apptainer checks what it pulls against
-it. Pyxis (enroot) takes no digest, and the file of an image says nothing of the registry's.
+Only an image pulled by its digest may be reported as that image: Apptainer checks what it pulls
+against the digest. Pyxis (enroot) accepts no digest, and an image file does not contain the
+registry's digest.
 """
 
 from __future__ import annotations
@@ -22,29 +23,29 @@ _DIGEST = re.compile(
 class Container:
     """An image, and how a worker is started in it."""
 
-    #: What Apptainer is given: `docker://name@sha256:…`, or the file of an image.
+    #: Apptainer's argument: `docker://name@sha256:…`, or the path of an image file.
     source: str
-    #: `name@sha256:…`, which the worker states; None where nobody can know it.
+    #: `name@sha256:…`, as reported by the worker; None if it cannot be known.
     image: str | None
     program: str = "apptainer"
 
     def command(self, folders: Sequence[str], *, has_gpus: bool) -> list[str]:
-        """Return what stands before the program that is to run in the image.
+        """Return the words to put before the program that is to run in the image.
 
         Args:
-            folders: of the node, that are seen inside under the same path.
-            has_gpus: whether NVIDIA's driver is to be seen inside.
+            folders: of the node, visible inside under the same paths.
+            has_gpus: whether to make NVIDIA's driver visible inside.
         """
         binds = [word for folder in dict.fromkeys(folders) for word in ("--bind", folder)]
         return [self.program, "exec", *(["--nv"] if has_gpus else []), *binds, self.source]
 
 
 def parse_image(text: str) -> Container:
-    """Return the container that an option names.
+    """Return the container named by an option.
 
     Args:
-        text: `name@sha256:…`, with a registry before and a tag behind the name if there are, or the
-            path of a `.sif` file that the nodes see.
+        text: `name@sha256:…`, optionally with a registry before and a tag after the name, or the
+            path of a `.sif` file that the nodes can see.
 
     Raises:
         SpecError: it is neither.
@@ -60,6 +61,6 @@ def parse_image(text: str) -> Container:
             f"--image {text[:200]!r}: name@sha256:… (a tag may come to mean another image), or the "
             f"path of a .sif file"
         )
-    # Apptainer takes a tag or a digest, and the digest decides.
+    # Apptainer accepts either a tag or a digest, and the digest is decisive.
     image = f"{match['name']}@{match['digest']}"
     return Container(source=f"docker://{image}", image=image)

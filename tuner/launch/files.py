@@ -1,4 +1,4 @@
-"""Files of a launch: its script and logs in the home, and the token that its workers read."""
+"""Files of a launch: its script and logs in the home, and the token file that its workers read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_TOKEN_BYTES = 10_000
 def find_token_file(
     settings: Settings, environ: Mapping[str, str], given: Path | None, *, one_host: bool
 ) -> Path:
-    """Return the file that the workers read their token from.
+    """Return the file from which the workers read their token.
 
     Args:
         given: by option.
@@ -55,15 +55,15 @@ def read_token_file(path: Path) -> str:
 
 
 def launches_folder(settings: Settings) -> Path:
-    """Return the folder of scripts and logs of launches; it need not be there."""
+    """Return the folder of scripts and logs of launches; it may not exist yet."""
     return settings.home / "launches"
 
 
 def make_launches_folder(settings: Settings) -> Path:
-    """Return the folder of scripts and logs of launches, for its owner alone.
+    """Return the folder of scripts and logs of launches, created with access for its owner only.
 
     Raises:
-        SetupError: it cannot be made.
+        SetupError: it cannot be created.
     """
     folder = launches_folder(settings)
     try:
@@ -77,7 +77,7 @@ def make_launches_folder(settings: Settings) -> Path:
 
 
 def keep_script(settings: Settings, name: str, text: str) -> Path:
-    """Write a script into the folder of launches, for its owner alone; return its path.
+    """Write an owner-only script to the folder of launches; return its path.
 
     Raises:
         SetupError: it cannot be written.

@@ -1,4 +1,4 @@
-"""What was ordered on the command line, and the plan that it becomes once all of it can be had."""
+"""A launch as requested on the command line, and the plan made of it once its needs can be met."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from tuner.launch.surroundings import check_server, find_url, worker_settings
 from tuner.roots import CHECKPOINT_ROOT_MARK, LOG_ROOT_MARK, Place, mark_root, read_mark
 from tuner.settings import Settings
 
-#: What for: to show the script (nothing is made and nobody asked), to write it into a file for
+#: Purpose: to show the script (creating nothing and contacting nobody), to write it to a file for
 #: another machine, or to start the workers.
 Purpose = Literal["show", "write", "start"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOrder:
-    """Workers as they were ordered; every word of it has been checked by itself."""
+    """Workers as requested; each option has been checked separately."""
 
     name: str
     workers: int
-    #: Python on the nodes.
+    #: Path of Python on the nodes.
     python: str
     gpus: int = 0
     #: Seconds; None: a worker stays.
     idle_s: float | None = None
     exports: Mapping[str, str] = field(default_factory=dict)
-    #: None: that of this command.
+    #: None: the token of this command.
     token_file: Path | None = None
-    #: The cluster is this machine, whose own service may be used.
+    #: Whether the cluster is this machine, so that its own service may be used.
     one_host: bool = False
     #: `name@sha256:…` that the workers run in.
     image: str | None = None
 
     def plan(self, settings: Settings, environ: Mapping[str, str], purpose: Purpose) -> Plan:
-        """Return the plan, with the settings that hold on every node.
+        """Return the plan, with settings that are valid on every node.
 
         Raises:
-            SetupError: no server that nodes could reach is named, the workers' token does not open
-                it, or a root cannot be used.
+            SetupError: no server reachable from the nodes is configured, it does not accept the
+                workers' token, or a root cannot be used.
             UnavailableError: the server does not answer.
         """
         url = self._find_url(settings, environ, purpose)
@@ -65,10 +65,10 @@ class LaunchOrder:
         )
 
     def _find_url(self, settings: Settings, environ: Mapping[str, str], purpose: Purpose) -> str:
-        """Return the server's URL; of one host the service is started as `workers up` does it.
+        """Return the server's URL; on a single host the service is started as by `workers up`.
 
         Raises:
-            SetupError: no server is named that nodes could reach, or none runs here yet.
+            SetupError: no server reachable from the nodes is configured, or none runs here yet.
         """
         if settings.api_url is not None or not self.one_host:
             return find_url(settings, one_host=self.one_host)

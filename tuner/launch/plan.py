@@ -1,4 +1,4 @@
-"""What is to be launched: how many workers, with which settings and devices."""
+"""What is to be launched: the number of workers, their settings and devices."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 
 from tuner.errors import SpecError
 
-#: So many workers at once; nobody means more.
+#: Maximum number of workers in one launch; more are surely a mistake.
 MAX_WORKERS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Workers that are alike."""
+    """Several identical workers."""
 
-    #: Of the launch; the names of its workers begin with it.
+    #: Name of the launch; the names of its workers begin with it.
     name: str
-    #: How many, 1 to 1024.
+    #: Number of workers, 1 to 1024.
     workers: int
-    #: `TUNER_*` of each; no secret is among them, only the name of the token's file.
+    #: `TUNER_*` of each; they contain no secret, only the path of the token's file.
     settings: Mapping[str, str]
-    #: Python on the nodes that has Tuner's workers.
+    #: Path of the Python on the nodes in which Tuner's workers are installed.
     python: str
     #: GPUs of each, 0 to 8.
     gpus: int = 0
-    #: A worker leaves after so long without a trial, seconds; None: it stays.
+    #: Seconds without a trial after which a worker leaves; None: it stays.
     idle_s: float | None = None
-    #: Variables of this shell that the workers get too: name and value.
+    #: Variables of this shell passed on to the workers: name and value.
     exports: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

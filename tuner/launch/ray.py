@@ -1,4 +1,4 @@
-"""Runs the script of the actors with Ray's own Python."""
+"""Runs the actors' script with Ray's own Python."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from typing import Any
 from tuner.errors import SetupError, SpecError, UnavailableError
 from tuner.launch.surroundings import run_program
 
-#: Ray's start, room for the actors, and the import of Keras in each worker.
+#: Maximum seconds for Ray's start, room for the actors, and importing Keras in each worker.
 _TIMEOUT_S = 300.0
 _MOST_WORDS = 2000
-#: What it says of a cluster that does not answer; all else is about the request.
+#: Start of the message if the cluster does not answer; any other one concerns the request.
 _AWAY = "no Ray answers"
 
 
 def find_python(given: Path | None, environ: Mapping[str, str]) -> Path:
-    """Return a Python that has Ray: the one that is named, this one, or that of `ray` on the PATH.
+    """Return a Python that has Ray: the one specified, this one, or that of `ray` on the PATH.
 
     Raises:
         SetupError: there is none.
     """
     if given is not None:
-        # Not resolved: the Python of an environment is a link to one that does not know it.
+        # Not resolved: an environment's Python is a link to one that knows nothing of the
+        # environment.
         found = given.expanduser().absolute()
         if not os.access(found, os.X_OK) or found.is_dir():
             raise SetupError(f"--ray-python {given}: is not a program")
@@ -49,15 +50,15 @@ def run_script(python: Path, script: Path, verb: str, environ: Mapping[str, str]
     """Run the script of the actors; return its answer.
 
     Args:
-        python: that has Ray.
+        python: an interpreter that has Ray.
         script: see `write_script`.
         verb: start, list or stop.
 
     Raises:
-        SpecError: what it was asked cannot be; nothing was started then.
-        UnavailableError: no Ray answers, or it says nothing.
+        SpecError: the request cannot be fulfilled; then nothing was started.
+        UnavailableError: no Ray answers, or the script prints nothing.
     """
-    # Ray's Python has packages of its own.
+    # Ray's Python has its own packages.
     env = {k: v for k, v in environ.items() if not k.startswith("PYTHON")}
     done = run_program([str(python), str(script), verb], env, "Ray", _TIMEOUT_S)
     if done.returncode != 0:

@@ -1,8 +1,8 @@
-"""Workers of Tuner as actors of Ray: `start` makes them, `list` shows them, `stop` ends them.
+"""Tuner workers as Ray actors: `start` creates them, `list` shows them, `stop` ends them.
 
-This file is run by Ray's own Python, which needs Ray and the standard library and nothing else;
-`tuner launch ray` puts the plan and the actor (`ray_worker.py`) into it, and writes it where it is
-run from.
+This file is run by Ray's own Python, and needs only Ray and the standard library; `tuner launch
+ray` combines it with the plan and the actor (`ray_worker.py`) into one script, and writes that to
+where it is run from.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any, NoReturn
 from tuner.launch.ray_worker import LEAVE_S, LaunchError, RayWorker
 
 PLAN: dict[str, Any] = {}
-#: Of the actors' names, in which nobody else's stand.
+#: Namespace of the actors' names, used by nobody else.
 NAMESPACE = "tuner"
-#: A worker imports Keras before it says that it is ready.
+#: Maximum seconds until a worker is ready: it imports Keras first.
 READY_S = 120.0
-#: A cluster without room starts its actors later.
+#: Seconds to wait for actors to start: a cluster without room starts them later.
 ROOM_S = 30.0
-#: An actor that has not answered by then has no room yet, or is being started again.
+#: Seconds for an actor to answer; after that it has no room yet, or is being restarted.
 LOOK_S = 10.0
 
 
 def start(ray: Any) -> dict[str, Any]:
-    """Make the actors; return those that run and those that wait for room.
+    """Create the actors; return those that run and those that wait for room.
 
     Raises:
-        LaunchError: there are some of that name, or a worker cannot start.
+        LaunchError: actors of that name exist, or a worker cannot start.
     """
     names = [f"{PLAN['name']}-{number}" for number in range(PLAN["workers"])]
     if there := actors(ray):
@@ -51,7 +51,7 @@ def start(ray: Any) -> dict[str, Any]:
     try:
         return settled(ray, made)
     except BaseException:
-        # Nothing half started.
+        # Leave nothing half started.
         for actor in made.values():
             ray.kill(actor, no_restart=True)
         raise
@@ -61,7 +61,7 @@ def settled(ray: Any, made: dict[str, Any]) -> dict[str, Any]:
     """Return what has become of the actors.
 
     Raises:
-        LaunchError: one could not be made, or its worker ended at once.
+        LaunchError: one could not be created, or its worker ended immediately.
     """
     placed = {actor.look.remote(): name for name, actor in made.items()}
     there, away = ray.wait(list(placed), num_returns=len(placed), timeout=ROOM_S)
@@ -81,10 +81,10 @@ def settled(ray: Any, made: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer(ray: Any, reference: Any) -> Any:
-    """Return what an actor answers.
+    """Return an actor's answer.
 
     Raises:
-        LaunchError: it could not be made; the text is that of its own.
+        LaunchError: the actor could not be created; the text is that of the underlying error.
     """
     try:
         return ray.get(reference)
@@ -93,14 +93,14 @@ def answer(ray: Any, reference: Any) -> Any:
 
 
 def said_of(error: BaseException) -> str:
-    """Return the sentence in an error of Ray, which wraps what an actor has raised."""
+    """Return the message in a Ray error, which wraps the exception raised by an actor."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     own = [line.partition("LaunchError: ")[2] for line in lines if "LaunchError: " in line]
     return (own or lines or [type(error).__name__])[-1][:1000]
 
 
 def actors(ray: Any) -> dict[str, Any]:
-    """Return the actors of this plan's name, whatever number they have."""
+    """Return the actors with this plan's name, whatever their number."""
     named = ray.util.list_named_actors(all_namespaces=True)
     names = [entry["name"] for entry in named if entry["namespace"] == NAMESPACE]
     ours = [name for name in names if name.rpartition("-")[0] == PLAN["name"]]
@@ -108,9 +108,9 @@ def actors(ray: Any) -> dict[str, Any]:
 
 
 def show(ray: Any) -> dict[str, Any]:
-    """Return the state of the actors; those that do not answer wait for room or are restarted.
+    """Return the state of the actors; those that do not answer wait for room or are restarting.
 
-    What a worker has said last is there once it has ended.
+    A worker's last output is available once it has ended.
     """
     asked = {name: actor.look.remote() for name, actor in actors(ray).items()}
     if asked:
@@ -125,7 +125,7 @@ def show(ray: Any) -> dict[str, Any]:
 
 
 def stop(ray: Any) -> dict[str, Any]:
-    """Let every worker leave, with a checkpoint of its trial, and end the actors."""
+    """Let every worker leave with a checkpoint of its trial, and end the actors."""
     found = actors(ray)
     there = [found[name] for name, state in show(ray).items() if "pid" in state]
     asked = [actor.leave.remote(LEAVE_S) for actor in there]
@@ -140,9 +140,9 @@ def connect() -> Any:
     """Return Ray, connected to the cluster.
 
     Raises:
-        LaunchError: there is no Ray in this Python, or none at the address.
+        LaunchError: this Python has no Ray, or there is none at the address.
     """
-    # Beside this file may lie one that is called ray.py.
+    # There may be a file called ray.py beside this one.
     here = str(Path(__file__).resolve().parent)
     sys.path[:] = [path for path in sys.path if path not in ("", here)]
     address = PLAN["address"] or os.environ.get("RAY_ADDRESS") or "auto"
@@ -161,7 +161,7 @@ def connect() -> Any:
 
 
 def require_answer(address: str) -> None:
-    """Refuse an address where nothing listens; Ray itself would try for a minute.
+    """Raise for an address where nothing listens; Ray itself would try for a minute.
 
     Raises:
         LaunchError: nothing listens there.
@@ -180,17 +180,17 @@ def require_answer(address: str) -> None:
 
 
 def stop_command() -> str:
-    """Return what is typed to stop the workers."""
+    """Return the command that stops the workers."""
     return f"{sys.executable} {Path(__file__).resolve()} stop"
 
 
 def main(words: list[str]) -> int:
-    """Do what is asked; print one JSON document."""
+    """Execute the verb; print one JSON document."""
     verbs = {"start": start, "list": show, "stop": stop}
     if len(words) != 1 or words[0] not in verbs:
         print(f"usage: {Path(__file__).name} {'|'.join(verbs)}", file=sys.stderr)
         return 2
-    # Ray prints on standard output as well, which is for the document alone.
+    # Ray also prints to standard output, which is reserved for the document.
     out, sys.stdout = sys.stdout, sys.stderr
     try:
         document = verbs[words[0]](connect())
@@ -202,7 +202,7 @@ def main(words: list[str]) -> int:
 
 
 def leave(status: int) -> NoReturn:
-    """End without Ray's own farewell, which waits."""
+    """Exit without Ray's own shutdown, which waits."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

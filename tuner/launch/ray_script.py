@@ -1,4 +1,4 @@
-"""The script that Ray's own Python runs: actors, worker and plan in one file."""
+"""Writes the script that Ray's own Python runs: actors, worker and plan in one file."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _EMPTY = "PLAN: dict[str, Any] = {}\n"
 
 @dataclass(frozen=True, kw_only=True)
 class RayAsk:
-    """What is asked of Ray for each worker."""
+    """What each worker requests from Ray."""
 
-    #: Of the cluster; None: `RAY_ADDRESS`, or the Ray of this machine.
+    #: Of the cluster; None: `RAY_ADDRESS`, or the Ray on this machine.
     address: str | None = None
-    #: Processors.
+    #: Number of CPUs.
     cpus: float = 1.0
-    #: Bytes; None: any.
+    #: Bytes; None: any amount.
     memory: int | None = None
-    #: Resources of the cluster's own, by name.
+    #: Custom resources of the cluster, by name.
     resources: dict[str, float] = field(default_factory=dict)
 
 
 def write_script(plan: Plan, ask: RayAsk) -> str:
-    """Return the script; it takes `start`, `list` or `stop`."""
+    """Return the script; its argument is `start`, `list` or `stop`."""
     before, found, after = _source().partition(_EMPTY)
     if not found:
         raise AssertionError("unreachable: the script has a place for the plan")
-    # JSON in a Python text: what either of them would read otherwise is escaped.
+    # JSON in a Python string: escaped wherever either would be misread.
     text = json.dumps(_document(plan, ask), indent=2, sort_keys=True)
     return f"{before}PLAN: dict[str, Any] = json.loads(\n    {_literal(text)}\n)\n{after}"
 
 
 def _source() -> str:
-    """Return the actors' module with the worker's in front of it, as one file."""
+    """Return the actors' module, preceded by the worker's, as one file."""
     folder = files("tuner.launch")
     worker, actors = (
         folder.joinpath(name).read_text().partition(_FUTURE) for name in ("ray_worker.py", _ACTORS)
@@ -67,5 +67,5 @@ def _document(plan: Plan, ask: RayAsk) -> dict[str, Any]:
 
 
 def _literal(text: str) -> str:
-    """Return a text as Python source, a line of it on each line."""
+    """Return a text as Python source, with one of its lines per line."""
     return "\n    ".join(repr(line + "\n") for line in text.splitlines())

@@ -1,7 +1,7 @@
-"""A worker of Tuner as an actor of Ray.
+"""A Tuner worker as a Ray actor.
 
-Runs in Ray's own Python, which needs Ray and the standard library and nothing else. The actor
-starts `python -m workers run` of Tuner's environment as a child, which dies with it.
+It runs in Ray's own Python, and needs only Ray and the standard library. The actor starts `python
+-m workers run` from Tuner's environment as a child process, which dies with it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-#: A trial has 10 s to save itself, its worker 4 more.
+#: Seconds for leaving: a trial has 10 s to save a checkpoint, its worker 4 more.
 LEAVE_S = 20.0
-#: A worker that died is started again after so long.
+#: Seconds until a worker that died is restarted.
 AGAIN_S = 5.0
-#: Exit statuses that another start would only repeat: settings, token, no server for long.
+#: Exit statuses that a restart would only repeat: settings, token, no server for a long time.
 HOPELESS = (2, 4, 5)
-#: Lines of a worker's log that are shown when it does not start.
+#: Number of lines of a worker's log shown if it does not start.
 TAIL = 5
 
 
@@ -34,10 +34,10 @@ class LaunchError(Exception):
 
 
 class RayWorker:
-    """One worker: a child process, and the threads that look after it. An actor of Ray.
+    """One worker: a child process, and the threads that monitor it. A Ray actor.
 
     Args:
-        number: of this one, from 0.
+        number: index of this one, from 0.
     """
 
     def __init__(self, plan: dict[str, Any], number: int) -> None:
@@ -55,7 +55,7 @@ class RayWorker:
                 "that has Tuner's workers with --python"
             )
         if not self._context.was_current_actor_reconstructed:
-            # Later the worker itself waits for a server that is away.
+            # Later the worker itself waits for an unavailable server.
             require_server(plan["settings"])
         self._child = self._start(plan, number)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
@@ -66,7 +66,8 @@ class RayWorker:
         name = f"{plan['name']}-{number}-{secrets.token_hex(3)}"
         self._states, theirs = os.pipe()
         try:
-            # The kernel kills it with the thread that starts it: this one lives as the actor does.
+            # The kernel kills it together with the thread that starts it: this one lives as long as
+            # the actor.
             return subprocess.Popen(
                 [
                     *(plan["python"], "-P", "-m", "workers", "run", "--name", name),
@@ -83,12 +84,12 @@ class RayWorker:
             os.close(theirs)
 
     def settle(self, wait_s: float) -> dict[str, Any]:
-        """Return the worker's state once it is ready or has ended, at most after `wait_s`."""
+        """Return the worker's state once it is ready or has ended, after at most `wait_s`."""
         self._ready.wait(wait_s)
         return self.look()
 
     def look(self) -> dict[str, Any]:
-        """Return where the worker is and what it does."""
+        """Return where the worker is and what it is doing."""
         return {
             "host": socket.gethostname(),
             "pid": self._child.pid,
@@ -108,7 +109,7 @@ class RayWorker:
             return self._child.wait()
 
     def _read_log(self) -> None:
-        """Pass on what the worker logs, to where Ray keeps the actor's output."""
+        """Forward the worker's log to where Ray keeps the actor's output."""
         for line in self._child.stdout or ():
             text = line.decode(errors="replace").rstrip()
             self._tail = [*self._tail[-TAIL:], text[:2000]]
@@ -120,7 +121,7 @@ class RayWorker:
                 self._state = str(json.loads(line).get("state", self._state))
                 self._ready.set()
         status = self._child.wait()
-        # What it has said last says why.
+        # Its last output says why.
         self._reader.join(1.0)
         self._state = "ended"
         self._ready.set()
@@ -128,22 +129,22 @@ class RayWorker:
             self._end_with(status)
 
     def _end_with(self, status: int) -> None:
-        """End the actor too: for good, or so that Ray starts it again."""
+        """End the actor too: for good, or so that Ray restarts it."""
         time.sleep(AGAIN_S)
         if status == 0 or status in HOPELESS:
             import ray
 
             ray.kill(self._handle, no_restart=True)
-            # Ended before Ray has taken note of it, the actor would be started again.
+            # If the actor ended before Ray had noticed, it would be restarted.
             time.sleep(LEAVE_S)
         os._exit(1)
 
 
 def require_server(settings: dict[str, str]) -> None:
-    """Make sure that one of the servers answers this node.
+    """Check that one of the servers can be reached from this node.
 
     Raises:
-        LaunchError: none does.
+        LaunchError: none can.
     """
     said = ""
     for url in settings["TUNER_API_URL"].split(","):
@@ -154,7 +155,7 @@ def require_server(settings: dict[str, str]) -> None:
             with urllib.request.urlopen(health, timeout=10, context=context):  # noqa: S310 - checked  # nosec B310  # http or https
                 return
         except urllib.error.HTTPError:
-            # It answers; what, the worker says.
+            # It answers; the worker itself reports anything else.
             return
         except (OSError, ValueError) as exc:
             said = f"the Tuner server {url} does not answer {socket.gethostname()}: {exc}"
@@ -162,7 +163,7 @@ def require_server(settings: dict[str, str]) -> None:
 
 
 def child_environment(plan: dict[str, Any]) -> dict[str, str]:
-    """Return the environment of a worker: this node's, without Ray's Python and Ray's own."""
+    """Return a worker's environment: this node's without Ray's Python and Ray's variables."""
     theirs = ("RAY_", "TUNER_", "PYTHON")
     kept = {
         name: value

@@ -1,4 +1,4 @@
-"""Hands a batch script to Slurm."""
+"""Submits a batch script to Slurm."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from tuner.errors import SetupError, SpecError, UnavailableError
 from tuner.launch.surroundings import run_program
 
-#: A controller that is busy answers late.
+#: Maximum seconds for sbatch: a busy controller answers late.
 _TIMEOUT_S = 120.0
 _MOST_WORDS = 1000
-#: What sbatch says where no controller answers; all else is about the job.
+#: sbatch's messages if no controller answers; any other message concerns the job.
 _AWAY = re.compile(
     r"[Uu]nable to contact|[Cc]onnection (refused|timed out)|[Tt]imed out|[Zz]ero Bytes"
 )
@@ -27,10 +27,10 @@ _ADVICE = {
 
 
 def find_sbatch(environ: Mapping[str, str]) -> str:
-    """Return the program that submits jobs.
+    """Return the path of sbatch.
 
     Raises:
-        SetupError: there is none.
+        SetupError: it is not installed.
     """
     found = shutil.which("sbatch", path=environ.get("PATH"))
     if found is None:
@@ -42,14 +42,14 @@ def find_sbatch(environ: Mapping[str, str]) -> str:
 
 
 def submit(script: Path, environ: Mapping[str, str]) -> str:
-    """Submit a script; return the number of the job.
+    """Submit a script; return the job id.
 
     Args:
-        environ: of this command; the script names what of it goes along.
+        environ: of this command; the script says which variables are passed on.
 
     Raises:
         SetupError: there is no sbatch.
-        SpecError: Slurm refuses the job; the text is its own.
+        SpecError: Slurm rejects the job; the text is Slurm's.
         UnavailableError: its controller does not answer.
     """
     words = [find_sbatch(environ), "--parsable", str(script)]
@@ -66,7 +66,7 @@ def submit(script: Path, environ: Mapping[str, str]) -> str:
 
 
 def _words(text: str) -> str:
-    """Return what sbatch said, in one line and without its name before each."""
+    """Return sbatch's message as one line, without its name before each part."""
     lines = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in text.splitlines()]
     said = dict.fromkeys(line.strip().rstrip(".") for line in lines if line.strip())
     return "; ".join(said)[:_MOST_WORDS]

@@ -1,4 +1,4 @@
-"""The batch script of an array of workers, one in each of its tasks."""
+"""The batch script of an array of workers, one per task."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from tuner.launch.container import Container
 from tuner.launch.plan import Plan
 from tuner.service.answers.wording import count
 
-#: So long before the time limit a worker is asked to leave, s: its trial has 10 to save itself, and
-#: Slurm's clock ticks by the minute.
+#: Seconds before the time limit at which a worker is asked to leave: its trial has 10 s to save a
+#: checkpoint, and Slurm checks time limits once a minute.
 WARN_S = 60
-#: Of the shell that submits, what every program there may need. Nothing else goes along: a job's
-#: environment is kept by Slurm where others may see it.
+#: Variables of the submitting shell that every program on the nodes may need. Nothing else is
+#: passed on: Slurm stores a job's environment where others may see it.
 PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "PATH", "LD_LIBRARY_PATH", "MODULEPATH")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmAsk:
-    """What is asked of Slurm for each worker; None: what the cluster gives by itself."""
+    """What each worker requests from Slurm; None: the cluster's default."""
 
-    #: Folder of the logs, which the nodes see.
+    #: Folder of the logs, visible to the nodes.
     logs: Path
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
-    #: As Slurm takes it.
+    #: In Slurm's format.
     time: str | None = None
     cpus: int | None = None
-    #: Kind of the GPUs, of which each worker gets `Plan.gpus`.
+    #: Type of the GPUs, of which each worker gets `Plan.gpus`.
     gpu_type: str | None = None
-    #: As Slurm takes it.
+    #: In Slurm's format.
     mem: str | None = None
-    #: Further options of sbatch, one each.
+    #: Additional options of sbatch, one each.
     directives: tuple[str, ...] = ()
     container: Container | None = None
 
 
 def write_script(plan: Plan, ask: SlurmAsk) -> str:
-    """Return the script; `sbatch FILE` submits it as it is."""
+    """Return the script; `sbatch FILE` submits it without further options."""
     workers = count(plan.workers, "worker")
     lines = [
         "#!/bin/sh",
@@ -48,7 +48,7 @@ def write_script(plan: Plan, ask: SlurmAsk) -> str:
         "# Written by `tuner launch slurm`; docs/schedulers.md says what happens when.",
         *(f"#SBATCH {option}" for option in _options(plan, ask)),
         "",
-        # What `sbatch FILE` was typed beside must not reach the workers' trials.
+        # Variables of the shell that submits must not reach the workers' trials.
         "unset TUNER_TOKEN TUNER_WORKER_TOKEN",
         *(f"export {name}={shlex.quote(value)}" for name, value in sorted(plan.settings.items())),
         "",
@@ -61,7 +61,7 @@ def write_script(plan: Plan, ask: SlurmAsk) -> str:
 
 
 def _url(plan: Plan) -> str:
-    """Return the server's URL, as a comment can hold it."""
+    """Return the server's URL in a form safe for a comment."""
     return plan.settings["TUNER_API_URL"].replace("\n", " ")
 
 
@@ -79,7 +79,7 @@ def _options(plan: Plan, ask: SlurmAsk) -> list[str]:
         ("cpus-per-task", ask.cpus),
         ("gres", f"gpu:{gpu}" if plan.gpus else None),
         ("mem", ask.mem),
-        # After a preemption or the loss of its node the worker comes back by itself.
+        # After a preemption or the loss of its node, the worker restarts by itself.
         ("requeue", ""),
         ("signal", f"B:TERM@{WARN_S}"),
         ("output", _pattern(ask.logs, f"{plan.name}-%A_%a.log")),
@@ -95,12 +95,12 @@ def _options(plan: Plan, ask: SlurmAsk) -> list[str]:
 
 
 def _pattern(folder: Path, name: str) -> str:
-    """Return a path in which Slurm fills in nothing but the name's places."""
+    """Return a path in which Slurm replaces only the name's placeholders."""
     return f"{str(folder).replace('%', '%%')}/{name}"
 
 
 def _checks(plan: Plan, ask: SlurmAsk) -> list[str]:
-    """Return what is looked at before the worker can say anything itself."""
+    """Return the checks that run before the worker itself can report anything."""
     if ask.container is not None:
         program = ask.container.program
         return [
@@ -119,7 +119,7 @@ def _checks(plan: Plan, ask: SlurmAsk) -> list[str]:
 
 
 def _command(plan: Plan, ask: SlurmAsk) -> str:
-    # The number of restarts is not set at the first start.
+    # The number of restarts is not set on the first start.
     place = "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}-${SLURM_ARRAY_TASK_ID:-0}"
     name = f'"{plan.name}-{place}-${{SLURM_RESTART_COUNT:-0}}"'
     words = [*_python(plan, ask), "-P", "-m", "workers", "run", "--name", name]

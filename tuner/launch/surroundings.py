@@ -1,7 +1,7 @@
-"""What workers on other machines must be told, and whether it can be true there.
+"""The settings that workers on other machines need, and whether they are valid there.
 
-The server's URL, the token's file and the roots are the same words on every node; what can be seen
-from here is checked here, and each worker looks at the rest before it starts.
+The server's URL, the token's file and the roots are identical on every node; what can be verified
+from here is checked here, and each worker checks the rest at start.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tuner.settings import Settings
 
 
 def find_url(settings: Settings, *, one_host: bool) -> str:
-    """Return the URLs of the server, with commas between, as nodes can reach it.
+    """Return the server's URLs, separated by commas, as reachable from the nodes.
 
     Args:
-        one_host: the cluster is this machine, so that a loopback address will do.
+        one_host: the cluster is this machine, so that a loopback address is sufficient.
 
     Raises:
-        SetupError: none is named, or one means the machine that asks.
+        SetupError: none is configured, or one refers to the requesting machine itself.
     """
     if settings.api_url is None:
         raise SetupError(
@@ -55,7 +55,7 @@ def _host(url: str) -> str:
 
 
 def worker_settings(settings: Settings, url: str, token_file: Path) -> dict[str, str]:
-    """Return the `TUNER_*` of the workers; the token itself is not among them."""
+    """Return the workers' `TUNER_*` settings, without the token itself."""
     found = {
         "TUNER_API_URL": url,
         "TUNER_TOKEN_FILE": str(token_file),
@@ -73,10 +73,10 @@ def worker_settings(settings: Settings, url: str, token_file: Path) -> dict[str,
 
 
 def check_server(url: str, token_file: Path, trust: Trust) -> None:
-    """Make sure that a server answers there and lets a worker with this token in.
+    """Check that a server answers there and accepts a worker with this token.
 
     Raises:
-        SetupError: it does not let it in, is no Tuner, or the token would go unencrypted.
+        SetupError: it does not accept it, is not Tuner, or the token would be sent unencrypted.
         UnavailableError: none of the servers answers.
     """
     token = read_token_file(token_file)
@@ -109,14 +109,14 @@ def _check_one(url: str, token: str, token_file: Path, trust: Trust) -> None:
 
 
 class _Door(Connection):
-    """The server as a worker meets it."""
+    """The server as seen by a worker."""
 
     def config(self) -> dict[str, Any]:
-        """Return what a worker asks for first.
+        """Return what a worker requests first.
 
         Raises:
-            ForbiddenError: the token may not work.
-            SetupError: it is no token of this server.
+            ForbiddenError: the token does not permit working.
+            SetupError: it is not a token of this server.
             UnavailableError: the server does not answer.
         """
         config: dict[str, Any] = self._get("/config")
@@ -126,9 +126,9 @@ class _Door(Connection):
 def run_program(
     words: Sequence[str], environ: Mapping[str, str], name: str, timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of the scheduler; nothing of Tuner's is its business.
+    """Run a program of the scheduler, without Tuner's settings in its environment.
 
-    `SBATCH_*` would overrule what stands in the script.
+    `SBATCH_*` would override the options in the script.
 
     Raises:
         UnavailableError: it has not ended in time; the text calls it `name`.

@@ -1,7 +1,7 @@
-"""Options of a launch, checked before anything is made of them.
+"""Checks the options of a launch before they are used.
 
-What a scheduler reads as its own language (dates, names of partitions) stays as it was typed, and
-is only kept from being more than one word of it.
+What a scheduler interprets itself (dates, names of partitions) is passed on as typed; it only must
+not be more than one word.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from tuner.protocol import MAX_DEVICES, NAME_PATTERN
 from tuner.security.secrecy import SECRET_VALUES
 from tuner.spec.duration import DURATION, parse_duration
 
-#: Room for what makes a worker's name unique, in the 80 letters that it may have.
+#: Maximum length of a launch's name: a worker's name has at most 80 characters and needs a unique
+#: suffix.
 _MOST_NAME = 32
 _WORD = re.compile(r"[\w.,:+@=%/-]{1,200}", re.ASCII)
-#: Minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S: as sbatch(1) takes them.
+#: Minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S: as in sbatch(1).
 _SLURM_TIME = re.compile(r"\d{1,6}(:\d{1,2}){0,2}|\d{1,4}-\d{1,2}(:\d{1,2}){0,2}")
 _MEMORY = re.compile(r"(\d{1,9})([KMGT]?)")
 _UNITS = {"K": 1 << 10, "": 1 << 20, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _GPUS = re.compile(r"(?:([\w.-]{1,64}):)?(\d{1,3})", re.ASCII)
 _RESOURCE = re.compile(r"([\w.:-]{1,100})=(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
-#: As `python -m workers run` has it.
+#: Limits as in `python -m workers run`.
 _LEAST_IDLE_S, _MOST_IDLE_S = 1.0, 30 * 86_400.0
 _MOST_VALUE = 100_000
 _MOST_OPTIONS = 50
 _OPTION = re.compile(r"-{1,2}[A-Za-z][^\x00-\x1f\x7f]{0,500}")
-#: Options of sbatch that say what makes the job an array of workers.
+#: Options of sbatch that turn the job into an array of workers.
 _OURS = re.compile(
     r"--(array|error|export|job-name|no-requeue|ntasks|output|open-mode|requeue|signal|wrap)"
     r"(=|\s|$)|-[aeJno]"
@@ -40,7 +41,7 @@ def check_name(name: str) -> str:
     """Return the name of a launch.
 
     Raises:
-        SpecError: it is none.
+        SpecError: it is not a valid name.
     """
     if len(name) > _MOST_NAME or not re.fullmatch(NAME_PATTERN, name):
         raise SpecError(
@@ -50,10 +51,10 @@ def check_name(name: str) -> str:
 
 
 def check_word(option: str, value: str) -> str:
-    """Return a value that is one word to the scheduler.
+    """Return a value that is a single word to the scheduler.
 
     Raises:
-        SpecError: it is more.
+        SpecError: it is more than one word.
     """
     if not _WORD.fullmatch(value) or value.startswith("-"):
         raise SpecError(
@@ -63,10 +64,10 @@ def check_word(option: str, value: str) -> str:
 
 
 def parse_idle(text: str) -> float | None:
-    """Return after how long without a trial a worker leaves, seconds; None for `none`.
+    """Return the seconds without a trial after which a worker leaves; None for `none`.
 
     Raises:
-        SpecError: it is no duration.
+        SpecError: it is not a duration.
     """
     if text == "none":
         return None
@@ -80,10 +81,10 @@ def parse_idle(text: str) -> float | None:
 
 
 def parse_time(text: str) -> str:
-    """Return a time limit as Slurm takes it.
+    """Return a time limit in Slurm's format.
 
     Args:
-        text: as Slurm takes it (`30` are minutes, `4:00:00` hours), or as `4h` or `1h30m`.
+        text: in Slurm's format (`30` is minutes, `4:00:00` hours), or like `4h` or `1h30m`.
 
     Raises:
         SpecError: it is neither.
@@ -100,13 +101,13 @@ def parse_time(text: str) -> str:
 
 
 def parse_memory(text: str) -> int:
-    """Return an amount of memory, bytes.
+    """Return an amount of memory in bytes.
 
     Args:
-        text: `16G`, or a number of MB, as Slurm takes it.
+        text: `16G`, or a number of MB, as in Slurm.
 
     Raises:
-        SpecError: it is none.
+        SpecError: it is not an amount of memory.
     """
     match = _MEMORY.fullmatch(text.upper())
     if match is None or int(match[1]) == 0:
@@ -115,7 +116,7 @@ def parse_memory(text: str) -> int:
 
 
 def check_memory(text: str) -> str:
-    """Return an amount of memory as it was typed; arguments and errors as of `parse_memory`."""
+    """Return an amount of memory as typed; arguments and errors as in `parse_memory`."""
     parse_memory(text)
     return text
 
@@ -127,7 +128,7 @@ def parse_gpus(text: str) -> tuple[str | None, int]:
         text: `2`, or `a100:2`.
 
     Raises:
-        SpecError: it is no such number, or more than a worker can own.
+        SpecError: it is not such a number, or more than a worker can own.
     """
     match = _GPUS.fullmatch(text)
     if match is None or not int(match[2]) <= MAX_DEVICES:
@@ -139,10 +140,10 @@ def parse_gpus(text: str) -> tuple[str | None, int]:
 
 
 def pick_exports(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of this shell that the workers are to get too.
+    """Return the variables of this shell that are passed on to the workers.
 
     Raises:
-        SpecError: a name is none, is not set here, or is of something that opens the service.
+        SpecError: a name is invalid, is not set here, or gives access to the service.
     """
     found: dict[str, str] = {}
     for name in names:
@@ -162,13 +163,13 @@ def pick_exports(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, 
 
 
 def parse_resources(options: Sequence[str]) -> dict[str, float]:
-    """Return resources of a Ray cluster's own, by name.
+    """Return custom resources of a Ray cluster, by name.
 
     Args:
         options: `NAME=AMOUNT` each.
 
     Raises:
-        SpecError: one is none.
+        SpecError: one is malformed.
     """
     found: dict[str, float] = {}
     for option in options:
@@ -183,10 +184,10 @@ def parse_resources(options: Sequence[str]) -> dict[str, float]:
 
 
 def check_directives(options: Sequence[str]) -> list[str]:
-    """Return further options of sbatch, one each.
+    """Return additional options of sbatch, one each.
 
     Raises:
-        SpecError: one is none, or would change what makes the job an array of workers.
+        SpecError: one is malformed, or would change what makes the job an array of workers.
     """
     if len(options) > _MOST_OPTIONS:
         raise SpecError(f"--directive: {len(options)} of them, at most {_MOST_OPTIONS}")

@@ -1,1 +1,1 @@
-"""What a study learns from history: its prior, kept up to date."""
+"""What a study learns from the history: its prior, kept up to date."""

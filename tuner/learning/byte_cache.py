@@ -1,4 +1,4 @@
-"""A cache of arrays that is bounded by what it holds in memory."""
+"""A cache of arrays with limited memory."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing_extensions import override
 
 
 class ByteCache(MutableMapping[Any, Any]):
-    """Forgets what was not used for the longest once it holds too much.
+    """Drops the least recently used values once the cache is too large.
 
-    Safe to use from several threads; a value must not grow after it was put in.
+    Thread-safe; a value must not grow after it was added.
 
     Args:
-        most: so many bytes at most; a value that is larger by itself is not kept.
+        most: maximum size in bytes; a value that alone is larger is not kept.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.RLock()
         self._values: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
-        #: What it holds at present, bytes.
+        #: Present size in bytes.
         self.size = 0
 
     @override
@@ -64,10 +64,10 @@ class ByteCache(MutableMapping[Any, Any]):
 
 
 def size_of(value: Any) -> int:
-    """Return about how much memory a value takes, bytes; what it shares is counted."""
+    """Return the approximate memory of a value in bytes, including what it shares."""
     size = sys.getsizeof(value)
     if isinstance(value, np.ndarray):
-        # A view does not count what it looks at, but keeps it.
+        # A view does not count the array it refers to, but keeps it alive.
         return size if value.base is None else size + size_of(value.base)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         held = vars(value) if hasattr(value, "__dict__") else {}

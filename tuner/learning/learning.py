@@ -1,4 +1,4 @@
-"""Learning from history for one study: sources are found, mapped and made into an artifact.
+"""Learning from the history for one study: finds and maps sources, and makes them into an artifact.
 
 It reads the database and computes; it may take seconds and writes nothing.
 """
@@ -38,21 +38,21 @@ from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
-#: Studies in one of these states teach others something that is final.
+#: The results of studies in these states are final, so that others can learn from them.
 _CLOSED = ("finished", "failed", "cancelled")
 
 #: What is kept from one lesson to the next; see `ByteCache`.
 Cache = MutableMapping[Any, Any]
-#: Of a cache's keys: how history maps to one study, whose id follows, and how many parameters it
-#: had if its space grows.
+#: Prefix of cache keys: how the history maps to one study, followed by its id and, if its space
+#: grows, its number of parameters.
 _MAPPED = "mapped"
 
 
 def history_version(connection: sa.Connection) -> str:
     """Return a text that changes when a study ends or is deleted, and with every import.
 
-    A study that runs changes nothing: otherwise each of its results would make every other study
-    learn anew. What it has found by then is taken along when something else changes.
+    A running study changes nothing: otherwise each of its results would make every other study
+    learn anew. Its results so far are included when something else changes.
     """
     s, h = tables.studies, tables.history
     closed = connection.execute(
@@ -69,7 +69,7 @@ def history_version(connection: sa.Connection) -> str:
 
 
 def lesson_version(history: str, spec: StudySpec) -> str:
-    """Return what a lesson depends on: the history, and what the spec wants of it."""
+    """Return what a lesson depends on: the history, and what the spec requests from it."""
     pruner = json.dumps(spec.pruner.options) if spec.pruner.name == HISTORY else ""
     pruner += "rung" if seeks_first_rung(spec) else ""
     return digest(
@@ -78,19 +78,19 @@ def lesson_version(history: str, spec: StudySpec) -> str:
 
 
 def _known(spec: StudySpec) -> int | None:
-    """Return how many parameters a space has that may grow; None: it is given."""
+    """Return the number of parameters of a space that may grow; None if it is declared."""
     return len(spec.space) if spec.finds_space else None
 
 
 def learn(storage: Storage, study: Study, spec: StudySpec, version: str, cache: Cache) -> Lesson:
-    """Return what history gives a study. Bad data never stops it: then it starts cold.
+    """Return what the history gives a study. Bad data never stops the study: it starts cold.
 
     Args:
         version: see `lesson_version`.
         cache: of earlier lessons, for all studies.
 
     Raises:
-        UnavailableError: the database cannot be reached; to be tried again.
+        UnavailableError: the database cannot be reached; try again.
     """
     start = time.monotonic()
     try:
@@ -109,7 +109,7 @@ def learn(storage: Storage, study: Study, spec: StudySpec, version: str, cache: 
     except Exception as exc:
         if isinstance(exc, UnavailableError) and not is_damage(exc.__cause__):
             raise
-        # Whatever old runs hold, the study that would learn from them goes on without.
+        # Whatever old runs contain, the study that would learn from them continues without them.
         problem = f"{type(exc).__name__}: {exc}"
         logger.warning("history not usable", extra={"study": spec.name, "problem": problem})
         logger.debug("where it failed", exc_info=True)
@@ -164,7 +164,7 @@ def _priors(found: FoundHistory, spec: StudySpec, cache: Cache) -> tuple[Prior |
 def _shares(
     found: FoundHistory, priors: Sequence[Prior | None], spec: StudySpec, cache: Cache
 ) -> dict[str, dict[str, Any]]:
-    """Return by metric what each source contributed, or why it did not; empty: none was asked."""
+    """Return by metric each source's contribution, or why it has none; empty: none was used."""
     shares: dict[str, dict[str, Any]] = {}
     for metric, prior in zip(spec.metrics, priors, strict=True):
         sources = found.by_metric[metric.name]
@@ -180,7 +180,7 @@ def _shares(
 
 
 def forget_others(cache: Cache, study_ids: Collection[int]) -> None:
-    """Drop from a cache what is of use only to other studies than these: how history maps to them.
+    """Drop from a cache how the history maps to studies other than these.
 
     Args:
         cache: see `learn`.
@@ -192,7 +192,7 @@ def forget_others(cache: Cache, study_ids: Collection[int]) -> None:
 
 
 class _Part(MutableMapping[Any, Any]):
-    """The part of a cache whose keys begin alike."""
+    """The part of a cache whose keys share a prefix."""
 
     def __init__(self, cache: Cache, head: tuple[Any, ...]) -> None:
         self._cache = cache

@@ -1,8 +1,8 @@
-"""What history taught a study: its artifact, and the receipt about where that came from.
+"""What the history taught a study: its artifact, and a receipt saying where that came from.
 
-The sampler and the pruner each have their part; one that takes nothing from history has none. All
-of it is stored together before the first proposal uses it, so that a proposal's artifact is in the
-database whatever happens next.
+The sampler and the pruner each have their part; one that does not use the history has none.
+Everything is stored together before the first proposal uses it, so that a proposal's artifact is in
+the database whatever happens next.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ _a = tables.artifacts
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What history gives a study at one time.
+    """What the history gives a study at one point in time.
 
     Attributes:
-        artifact: what the sampler gets; None: it starts cold.
-        summary: one sentence for each metric.
-        sources: receipts on all that was looked at, as JSON values.
-        shares: by metric, how each source entered the artifact (`Contribution`), and how much of
-            what differs within a study the studies have in common (`likeness`).
-        problem: why nothing could be learnt, if that failed.
-        version: of the history that this was made of, see `learning.history_version`.
-        took_s: how long it took to make.
-        belief: what the pruner gets; None: it prunes nothing.
-        curves: receipt on that; None: the pruner does not ask history.
-        early: from when on ranks predict the end, for a first rung; None: no pruner asks.
-        known: of a hypermodel, how many parameters the study had then; None: its space is given.
+        artifact: for the sampler; None: it starts cold.
+        summary: one sentence per metric.
+        sources: receipts for everything examined, as JSON values.
+        shares: by metric, how each source contributed to the artifact (`Contribution`), and how
+            much of the variation within a study the studies have in common (`likeness`).
+        problem: why nothing could be learned, if that failed.
+        version: of the history used, see `learning.history_version`.
+        took_s: seconds that it took to compute.
+        belief: for the pruner; None: it prunes nothing.
+        curves: receipt for `belief`; None: the pruner does not use the history.
+        early: the point from which ranks predict the end, for a first rung; None: no pruner needs
+            it.
+        known: for a hypermodel, its number of parameters at that time; None: its space is declared.
     """
 
     artifact: Artifact | None
@@ -63,11 +64,11 @@ class Lesson:
 
     @property
     def text(self) -> str:
-        """What an event says of it."""
+        """The text of the event for it."""
         return _whole_text(self.receipt())
 
     def receipt(self) -> dict[str, Any]:
-        """Return what is stored beside the artifact."""
+        """Return the receipt that is stored beside the artifact."""
         return {
             "artifact": self.key,
             "summary": dict(self.summary),
@@ -83,7 +84,7 @@ class Lesson:
 
 
 def lesson_text(summary: Mapping[str, str], problem: str) -> str:
-    """Return a lesson in a sentence, one for each of several metrics."""
+    """Return a lesson as one sentence, or one per metric."""
     if problem:
         return f"starts cold: the history cannot be used: {problem}"
     if len(summary) == 1:
@@ -92,7 +93,7 @@ def lesson_text(summary: Mapping[str, str], problem: str) -> str:
 
 
 def _whole_text(receipt: Mapping[str, Any]) -> str:
-    """Return what a stored receipt says of sampler and pruner; of one that takes nothing, less."""
+    """Return a stored receipt's text on sampler and pruner, without those using no history."""
     text = lesson_text(receipt["summary"], receipt["problem"])
     curves = receipt.get("curves")
     parts = [text, curves["summary"] if curves is not None and not receipt["problem"] else ""]
@@ -100,12 +101,12 @@ def _whole_text(receipt: Mapping[str, Any]) -> str:
 
 
 def artifact_row(study_id: int, key: str | None) -> str:
-    """Return the key of a row: two studies may learn the same from history."""
+    """Return the key of a row: two studies may learn the same from the history."""
     return f"{study_id}/{key or 'none'}"
 
 
 def store_lesson(connection: sa.Connection, study_id: int, lesson: Lesson, now: float) -> None:
-    """Store what a study learnt; the same again replaces its receipt."""
+    """Store what a study learned; storing the same again replaces its receipt."""
     row = {
         "study_id": study_id,
         "content": join(lesson.artifact, lesson.belief),
@@ -120,7 +121,7 @@ def store_lesson(connection: sa.Connection, study_id: int, lesson: Lesson, now: 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredLesson:
-    """The newest lesson of a study, as it is in the database."""
+    """The newest lesson of a study, as stored in the database."""
 
     version: str
     artifact: Artifact | None
@@ -131,7 +132,7 @@ class StoredLesson:
 
 
 def load_lesson(connection: sa.Connection, study_id: int) -> StoredLesson | None:
-    """Return what a study learnt last; None: nothing yet, or nothing that this release can read."""
+    """Return what a study learned last; None: nothing yet, or nothing this release can read."""
     row = connection.execute(
         sa.select(_a).where(_a.c.study_id == study_id).order_by(_a.c.created.desc()).limit(1)
     ).first()
@@ -152,7 +153,7 @@ def load_lesson(connection: sa.Connection, study_id: int) -> StoredLesson | None
             known=receipt.get("known"),
         )
     except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
-        # Damaged, or of another release: it is learnt anew.
+        # Damaged, or from another release: it is learned anew.
         return None
 
 

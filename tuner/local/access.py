@@ -1,4 +1,4 @@
-"""How a command reaches the studies: over HTTP where a service runs, else in its own process."""
+"""How a command reaches the studies: over HTTP if a service runs, otherwise in its own process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def open_changer(settings: Settings) -> Iterator[Service | ApiClient]:
                 yield api
             return
         try:
-            # Short: whoever holds it may be a service that answers in a moment.
+            # Short: the holder may be a service that will answer in a moment.
             lock.acquire(wait_s=0.3)
         except UnavailableError:
             if time.monotonic() > deadline:
@@ -61,7 +61,7 @@ def open_changer(settings: Settings) -> Iterator[Service | ApiClient]:
 
 
 def start_api(settings: Settings, environ: Mapping[str, str]) -> ApiClient:
-    """Return a connection to the server that was named, else to the local one, which then stays."""
+    """Return a connection to the configured server, or else to the local one, which then stays."""
     if settings.api_url:
         return _connect_named(settings, settings.api_url)
     info, _ = join_service(settings, environ, persistent=True)
@@ -70,7 +70,7 @@ def start_api(settings: Settings, environ: Mapping[str, str]) -> ApiClient:
 
 
 def find_api(settings: Settings) -> ApiClient | None:
-    """Return a connection to the server that was named or runs in this home, else None."""
+    """Return a connection to the server configured or running in this home, or else None."""
     if settings.api_url:
         return _connect_named(settings, settings.api_url)
     info = live_service(settings)
@@ -78,7 +78,7 @@ def find_api(settings: Settings) -> ApiClient | None:
 
 
 def _connect_named(settings: Settings, urls: str) -> ApiClient:
-    """Return a connection to the first of the servers (commas between them) that answers."""
+    """Return a connection to the first of the servers, separated by commas, that answers."""
     *others, last = [url.strip() for url in urls.split(",")]
     for url in others:
         with contextlib.suppress(UnavailableError):
@@ -101,7 +101,7 @@ def _connect_to(settings: Settings, url: str) -> ApiClient:
 
 
 def is_here(url: str) -> bool:
-    """Return whether a server is on this machine, so that the home's token may be its."""
+    """Return whether a server is on this machine, so that the home's token may be valid for it."""
     try:
         return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
     except ValueError:
@@ -110,7 +110,7 @@ def is_here(url: str) -> bool:
 
 @contextlib.contextmanager
 def _faults_told(storage: Storage) -> Iterator[None]:
-    """Say what is wrong with the rows of the database, where something failed because of them.
+    """Report what is wrong with the database's rows if something failed because of them.
 
     Raises:
         StudyError: a check found something.

@@ -14,17 +14,17 @@ from tuner.errors import SetupError
 from tuner.local.home import make_home, try_lock
 from tuner.settings import Settings
 
-#: Files of boards that were killed are removed by the next one; of more than these none is read.
+#: Maximum number of files that are read; those of killed boards are removed by the next board.
 _MOST = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningBoard:
-    """A TensorBoard that runs.
+    """A running TensorBoard.
 
     Args:
-        url: where it answers, without a slash at its end.
-        source: the folder that it shows, of a study, a project or the log root.
+        url: its address, without a trailing slash.
+        source: the folder that it shows: of a study, a project or the log root.
     """
 
     url: str
@@ -35,7 +35,7 @@ class RunningBoard:
 def noted_board(settings: Settings, board: RunningBoard) -> Iterator[None]:
     """Let other commands find a board while the block runs.
 
-    Where the home cannot be written, or its disk is full, the board runs all the same.
+    If the home is not writable, or its disk is full, the board runs nevertheless.
     """
     fd = _note(settings, board)
     try:
@@ -48,9 +48,9 @@ def noted_board(settings: Settings, board: RunningBoard) -> Iterator[None]:
 
 
 def board_of(settings: Settings, study: str) -> RunningBoard | None:
-    """Return a running board that shows a study, the one that shows least beside it; None: none.
+    """Return the running board that shows a study and the least besides it; None if none does.
 
-    Nothing is asked over the network.
+    It does not use the network.
     """
     folder = settings.log_root / study
     found = [board for board in _running(settings) if folder.is_relative_to(board.source)]
@@ -77,7 +77,7 @@ def _note(settings: Settings, board: RunningBoard) -> int | None:
 
 
 def _running(settings: Settings, *, tidy: bool = False) -> list[RunningBoard]:
-    """Return the boards whose processes live; `tidy` removes the files of the others."""
+    """Return the boards whose processes are alive; `tidy` removes the files of the others."""
     found = []
     with contextlib.suppress(OSError):
         paths = [path for path in (settings.home / "boards").iterdir() if path.name.isdecimal()]

@@ -1,4 +1,4 @@
-"""What a home holds is for its owner alone: made so, and mended in homes of earlier releases."""
+"""Restricts a home's files to its owner, including those from earlier releases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.homes import DATABASE
 from tuner.settings import Settings
 
 _FILE, _FOLDER = 0o600, 0o700
-#: What Tuner itself puts into a home. Anything else there is the user's, and is left as it is.
+#: Files that Tuner itself creates in a home. Anything else there is the user's and is left alone.
 _FILES = (
     *(f"{DATABASE}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")),
     *("service.json", "service.log", "port", "local-port", "token", "lock"),
@@ -21,10 +21,10 @@ _LOGS, _CHECKPOINTS = "logs", "checkpoints"
 
 
 def close_home(home: Path) -> None:
-    """Close to others what Tuner has put into a home; logs and checkpoints apart.
+    """Deny others access to what Tuner has put into a home, except logs and checkpoints.
 
-    The home itself is closed unless it holds something of the user's, as where `TUNER_HOME` names
-    a folder that has other uses. What belongs to another account is left alone.
+    The home itself is closed unless it contains files of the user, e.g. because `TUNER_HOME` names
+    a folder with other uses. What belongs to another account is left alone.
     """
     for name in _FILES:
         _close(home / name, _FILE)
@@ -36,9 +36,9 @@ def close_home(home: Path) -> None:
 
 
 def close_roots(settings: Settings) -> None:
-    """Make log root and checkpoint root of the home, closed to others.
+    """Create log root and checkpoint root of the home, closed to others.
 
-    One that was named is shared as its operator wants, and keeps its mode.
+    A root that was configured keeps its mode: its operator decides how it is shared.
     """
     for root, is_named in (
         (settings.log_root, settings.names_log_root),
@@ -51,7 +51,7 @@ def close_roots(settings: Settings) -> None:
 
 
 def open_to_others(settings: Settings) -> list[Path]:
-    """Return what of Tuner's own in a home others may enter, read or write."""
+    """Return what of Tuner's own files in a home others may enter, read or write."""
     found = [settings.home, *(settings.home / name for name in (*_FILES, *_FOLDERS))]
     found += [settings.log_root] if not settings.names_log_root else []
     found += [settings.checkpoint_root] if not settings.names_checkpoint_root else []
@@ -60,18 +60,19 @@ def open_to_others(settings: Settings) -> list[Path]:
 
 def _is_known(name: str) -> bool:
     known = (*_FILES, *_FOLDERS, _LOGS, _CHECKPOINTS)
-    # Faults of ours and files that are being written: `error-….txt`, `.port.4711`.
+    # Error reports of ours and files that are being written: `error-….txt`, `.port.4711`.
     return name in known or name.startswith(("error-", "."))
 
 
 def _close(path: Path, mode: int) -> None:
-    """Take from others what they may do with a file or folder of this account; follow no link."""
+    """Deny others access to a file or folder of this account; does not follow links."""
     if not _mode(path) & 0o077:
         return
     with contextlib.suppress(OSError):
         is_folder = mode == _FOLDER
-        # Never really opened: to close a file takes all locks of this process off it, and SQLite
-        # has its own on the database. Without them another process removes its journal under it.
+        # Opened with O_PATH only: closing a file would release all locks of this process on it, and
+        # SQLite holds some on the database. Without them another process would remove the journal
+        # that is in use.
         handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | (os.O_DIRECTORY if is_folder else 0))
         try:
             if os.fstat(handle).st_uid == os.geteuid():

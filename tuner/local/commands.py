@@ -1,6 +1,6 @@
-"""The command that runs a study here, kept so that it can be named when the run is gone.
+"""The command that runs a study here, saved so that it can be shown when the run is gone.
 
-A terminal that is closed takes `tuner run` along: nobody is left to say how to go on.
+Closing a terminal also ends `tuner run`: then nothing else can say how to continue.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tuner.settings import Settings
 
 
 def note_command(settings: Settings, study: str, spec: Path, options: list[str]) -> None:
-    """Keep how a study is run; where that cannot be written, the study runs all the same.
+    """Save how a study is run; if that cannot be written, the study runs nevertheless.
 
     Args:
         study: its name.
@@ -27,7 +27,7 @@ def note_command(settings: Settings, study: str, spec: Path, options: list[str])
 
 
 def read_command(settings: Settings, study: str) -> tuple[Path, list[str]] | None:
-    """Return spec and options of the last `tuner run` of a study here, None when there was none."""
+    """Return spec and options of the last `tuner run` of a study here, None if there was none."""
     try:
         noted = json.loads(_path(settings, study).read_text())
         spec, options = Path(noted["spec"]), [str(option) for option in noted["options"]]
@@ -37,7 +37,7 @@ def read_command(settings: Settings, study: str) -> tuple[Path, list[str]] | Non
 
 
 def forget_command(settings: Settings, study: str) -> None:
-    """Forget how a study was run, with the study."""
+    """Forget how a study was run, when it is deleted."""
     with contextlib.suppress(OSError):
         _path(settings, study).unlink()
 

@@ -1,7 +1,7 @@
-"""How a command reaches history and tokens: over HTTP where a service runs, else the database.
+"""How a command reaches history and tokens: over HTTP if a service runs, otherwise the database.
 
-The home is not locked while a block runs: an import may take long, and nothing that a service which
-starts meanwhile does depends on history or tokens standing still.
+The home is not locked while a block runs: an import may take long, and a service that starts
+meanwhile does not depend on history or tokens remaining unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # each costs a third of a second, and a command needs one of 
 
 @contextlib.contextmanager
 def open_history(settings: Settings, *, create: bool) -> Iterator[HistoryService | ApiClient]:
-    """Give access to the history, for reading and for changes; arguments and errors as `_open`."""
+    """Give access to the history, for reading and changes; arguments and errors as in `_open`."""
     if (remote := find_api(settings)) is not None:
         with remote as api:
             yield api
@@ -36,7 +36,7 @@ def open_history(settings: Settings, *, create: bool) -> Iterator[HistoryService
 
 @contextlib.contextmanager
 def open_tokens(settings: Settings, *, create: bool) -> Iterator[TokenDesk | ApiClient]:
-    """Give access to the tokens, for reading and for changes; arguments and errors as `_open`."""
+    """Give access to the tokens, for reading and changes; arguments and errors as in `_open`."""
     if (remote := find_api(settings)) is not None:
         with remote as api:
             yield api
@@ -54,7 +54,7 @@ def _open(settings: Settings, *, create: bool) -> Iterator[Storage]:
     """Open the database itself.
 
     Args:
-        create: make the database, or bring it up to date.
+        create: create the database, or migrate it.
 
     Raises:
         NotFoundError: no service runs, there is no database yet, and `create` is false.

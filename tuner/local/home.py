@@ -1,4 +1,4 @@
-"""The home folder: its lock, its token, and `service.json`: how to reach the service."""
+"""The home folder: its lock, its token, and `service.json`, which says how to reach the service."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from tuner.local.closing import close_home
 from tuner.security.identity import new_token
 from tuner.settings import Settings
 
-#: How long a command waits for another one that holds the lock only while it changes something.
+#: Seconds that a command waits for another one that holds the lock only during a change.
 LOCK_WAIT_S = 10.0
 
-#: Said of a lock that is taken; `tuner run` seeks it in the log of a service that lost the race.
+#: Message for a lock that is taken; `tuner run` looks for it in the log of a service that lost the
+#: race.
 IN_USE = "is in use by another Tuner process"
 
 
@@ -36,14 +37,14 @@ class ServiceInfo:
     release: str
     #: False: the service ends with the last `tuner run` that uses it.
     persistent: bool
-    #: Which Redis was chosen and why, for people.
+    #: Which Redis was chosen and why, for display.
     redis: str
 
 
 class HomeLock:
-    """The exclusive right to write to the home's database: the service's, or one command's.
+    """The exclusive right to write to the home's database: held by the service or one command.
 
-    The kernel gives the lock up with the process, however that ends.
+    The kernel releases the lock when the process ends, in whatever way.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,8 +55,8 @@ class HomeLock:
         """Take the lock.
 
         Raises:
-            UnavailableError: another process still holds it after `wait_s`; its text names the pid.
-            SetupError: the home cannot be written.
+            UnavailableError: another process still holds it after `wait_s`; the text names its pid.
+            SetupError: the home is not writable.
         """
         make_home(self.path.parent)
         fd = _open(self.path)
@@ -71,9 +72,9 @@ class HomeLock:
         self._fd = fd
 
     def release(self) -> None:
-        """Give the lock up."""
+        """Release the lock."""
         if self._fd is not None:
-            # What was made meanwhile by others than us, as SQLite's files.
+            # What others than us have created meanwhile, such as SQLite's files.
             close_home(self.path.parent)
             os.ftruncate(self._fd, 0)
             os.close(self._fd)
@@ -105,10 +106,10 @@ def try_lock(fd: int) -> bool:
 
 
 def make_home(home: Path) -> None:
-    """Make the home, readable by its owner only; one of an earlier release is mended.
+    """Create the home, readable by its owner only; fixes the mode of one from an earlier release.
 
     Raises:
-        SetupError: it cannot be made.
+        SetupError: it cannot be created.
     """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,7 +122,7 @@ def make_home(home: Path) -> None:
 
 
 def make_token(settings: Settings) -> str:
-    """Return the token of the local service, made at the first call (mode 600)."""
+    """Return the token of the local service, created at the first call (mode 600)."""
     if settings.token:
         return settings.token
     try:
@@ -139,7 +140,7 @@ def make_token(settings: Settings) -> str:
 
 
 def read_token(settings: Settings) -> str | None:
-    """Return the token that was given, else the home's, else None."""
+    """Return the token that was configured, or else the home's, or else None."""
     if settings.token:
         return settings.token
     try:
@@ -149,7 +150,7 @@ def read_token(settings: Settings) -> str | None:
 
 
 def read_service(settings: Settings) -> ServiceInfo | None:
-    """Return what `service.json` says, whether or not that process still lives."""
+    """Return the content of `service.json`, whether or not the process is still alive."""
     try:
         return ServiceInfo(**json.loads(settings.service_path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -157,11 +158,11 @@ def read_service(settings: Settings) -> ServiceInfo | None:
 
 
 def running_service(settings: Settings) -> ServiceInfo | None:
-    """Return what `service.json` says if its process lives; nothing is asked over the network."""
+    """Return the content of `service.json` if its process is alive, without using the network."""
     info = read_service(settings)
     if info is None or not is_running(info.pid):
         return None
-    # The number of a service that was killed may have passed on to another process.
+    # The pid of a killed service may have been reused by another process.
     with contextlib.suppress(OSError):
         if b"serve" in Path(f"/proc/{info.pid}/cmdline").read_bytes().split(b"\0"):
             return info
@@ -169,17 +170,17 @@ def running_service(settings: Settings) -> ServiceInfo | None:
 
 
 def write_service(settings: Settings, info: ServiceInfo) -> None:
-    """Write `service.json` in one step."""
+    """Write `service.json` atomically."""
     write_json(settings.service_path, asdict(info))
 
 
 def write_port(settings: Settings, url: str, *, which: str = "port") -> None:
-    """Note the port of a service, for the next one: workers seek it where it was."""
+    """Record the port of a service for the next one: workers look for it at the same address."""
     write_json(settings.home / which, urlsplit(url).port)
 
 
 def read_port(settings: Settings, *, which: str = "port") -> int | None:
-    """Return the port of the last service, None when it is not known."""
+    """Return the port of the last service, None if unknown."""
     try:
         port = json.loads((settings.home / which).read_bytes())
     except (OSError, ValueError):
@@ -188,14 +189,14 @@ def read_port(settings: Settings, *, which: str = "port") -> int | None:
 
 
 def keep_service(settings: Settings) -> None:
-    """Let the running service stay when the last `tuner run` ends."""
+    """Let the running service continue when the last `tuner run` ends."""
     info = read_service(settings)
     if info is not None and not info.persistent:
         write_service(settings, replace(info, persistent=True))
 
 
 def write_json(path: Path, data: object) -> None:
-    """Replace a small JSON file in one step; no reader sees half of it."""
+    """Replace a small JSON file atomically; no reader sees half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)
@@ -204,7 +205,7 @@ def write_json(path: Path, data: object) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process of this number exists and is no zombie."""
+    """Return whether a process with this pid exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):

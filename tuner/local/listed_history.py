@@ -15,7 +15,7 @@ _TABLES = (".csv", ".tsv", ".txt")
 
 
 class Silent:
-    """A `Progress` that tells nobody."""
+    """A `Progress` that does nothing."""
 
     def found(self, runs: int) -> None:
         """See `Progress`."""
@@ -25,16 +25,16 @@ class Silent:
 
 
 def import_listed(spec: StudySpec, ingest: Ingest, progress: Progress | None = None) -> None:
-    """Import what a spec lists by path; what has not changed is not read again.
+    """Import what a spec lists by path; unchanged sources are not read again.
 
-    A path that is gone, and a database behind a server, are taken as they were imported before.
+    For a path that no longer exists, or a database behind a server, the earlier import is used.
 
     Args:
         spec: its paths are absolute.
-        progress: told how far it is.
+        progress: notified of the progress.
 
     Raises:
-        SpecError: a path is not there and was never imported, or is no URL of a database.
+        SpecError: a path does not exist and was never imported, or is not the URL of a database.
         UnavailableError: the history, or a database, cannot be reached.
     """
     listed = [item for item in spec.history if item.path is not None and item.weight > 0]
@@ -49,7 +49,7 @@ def import_listed(spec: StudySpec, ingest: Ingest, progress: Progress | None = N
 
 
 def _options(spec: StudySpec, item: HistoryItem) -> Options | None:
-    """Return which columns of a table are metrics: those of this study; of others files say it."""
+    """Return which columns of a table are metrics: this study's; other files say it themselves."""
     if Path(item.place).suffix.lower() not in _TABLES:
         return None
     old = {new: name for name, new in reversed(item.rename.items()) if new is not None}
@@ -60,7 +60,7 @@ def _options(spec: StudySpec, item: HistoryItem) -> Options | None:
 
 
 def _is_readable(path: str, *, was_imported: bool) -> bool:
-    """Whether a path has to be looked at; otherwise what was imported from there is all there is.
+    """Whether a path has to be read; otherwise its earlier import is all there is.
 
     Raises:
         SpecError: there is nothing, neither here nor in the history.

@@ -18,32 +18,32 @@ from tuner.runtime.system import make_bond
 def start_python(
     module: str, *args: str, env: Mapping[str, str], log: Path, bound: bool
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m module` in a session of its own: the terminal's Ctrl-C reaches only us.
+    """Start `python -m module` in its own session: the terminal's Ctrl-C reaches only us.
 
     Args:
         module: what to run, with this interpreter.
         env: its whole environment.
-        log: output and errors are appended to this file.
-        bound: it gets SIGTERM when the calling thread's process ends, however that happens.
+        log: file to which output and errors are appended.
+        bound: it gets SIGTERM when the calling thread's process ends, in whatever way.
     """
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     log.touch(mode=0o600)
     with log.open("ab") as out:
         return subprocess.Popen(
-            # -P: a user's folder may hold a file called like a module that we need.
+            # -P: a user's folder may contain a file named like a module that we need.
             [sys.executable, "-P", "-m", module, *args],
             env=python_env(env),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
-            # Elsewhere than on Linux only TensorBoard starts, and its command alone ends it.
+            # On systems other than Linux only TensorBoard starts, and only its command ends it.
             preexec_fn=make_bond() if bound else None,
         )
 
 
 def python_env(env: Mapping[str, str]) -> dict[str, str]:
-    """Return `env` with a PYTHONPATH that means the same in any folder and under `-P`."""
+    """Return `env` with a PYTHONPATH that means the same in any folder and with `-P`."""
     parts = env.get("PYTHONPATH", "").split(os.pathsep)
     given = [str(Path(part).absolute()) for part in parts if part]
     here = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def python_env(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def end_process(pid: int, *, grace_s: float) -> bool:
-    """Send SIGTERM, and SIGKILL after `grace_s` seconds; return whether it left by itself."""
+    """Send SIGTERM, and SIGKILL after `grace_s` seconds; return whether it ended by itself."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
@@ -67,7 +67,7 @@ def end_process(pid: int, *, grace_s: float) -> bool:
 
 
 def kill_process(pid: int) -> None:
-    """Send SIGKILL to a process; what it bound to itself goes with it."""
+    """Send SIGKILL to a process; processes bound to it die with it."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 

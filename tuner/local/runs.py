@@ -1,4 +1,4 @@
-"""Which `tuner run` are alive: one locked file each, so that the last one can end the service."""
+"""The live `tuner run` processes: one locked file each, so that the last can end the service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from tuner.local.home import make_home, try_lock
 from tuner.settings import Settings
 
-#: A service that nobody keeps ends itself so long after its last run was killed.
+#: Seconds after its last run was killed until a service that nobody keeps ends itself.
 UNUSED_S = 30.0
 
 
@@ -25,7 +25,7 @@ class LiveRun:
         self._fd: int | None = None
 
     def register(self, study: str) -> None:
-        """Count this process among the live runs; the kernel takes it off when the process ends."""
+        """Add this process to the live runs; the kernel removes it when the process ends."""
         with registry_lock(self._folder):
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX)
@@ -33,16 +33,16 @@ class LiveRun:
             os.pwrite(self._fd, f"{study}\n".encode(), 0)
 
     def rename(self, study: str) -> None:
-        """Have this process stand for another study than it was registered with."""
+        """Register this process for another study."""
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"{study}\n".encode(), 0)
 
     @contextlib.contextmanager
     def leave(self) -> Iterator[bool]:
-        """Take this process off, and give whether it was the last one.
+        """Remove this process from the live runs, and yield whether it was the last one.
 
-        No run can register inside the block: a service that ends there is not joined.
+        No run can register inside the block, so no run joins a service that is ended there.
         """
         with registry_lock(self._folder):
             if self._fd is not None:
@@ -57,14 +57,14 @@ def live_runs(settings: Settings) -> dict[int, str]:
     folder = settings.home / "runs"
     if not folder.is_dir():
         return {}
-    # Only to look, nobody needs to wait: a run that registers at this moment may be missed.
+    # Reading need not wait: a run that registers at this moment may be missed.
     return _live(folder, tidy=False)
 
 
 class IdleWatch:
-    """Tells the service whether it is still wanted; asked every few seconds.
+    """Tells the service whether it is still needed; called every few seconds.
 
-    Holds the time since which no run was seen, which no file says.
+    It holds the time since which no run was seen, which is in no file.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -72,7 +72,7 @@ class IdleWatch:
         self._unused_since: float | None = None
 
     def is_used(self) -> bool:
-        """Return False when there has been no live run for `UNUSED_S`."""
+        """Return False if there has been no live run for `UNUSED_S`."""
         now = time.monotonic()
         if self._is_used_now():
             self._unused_since = None
@@ -89,7 +89,7 @@ class IdleWatch:
 
 @contextlib.contextmanager
 def registry_lock(folder: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Let one process at a time change the registrations; False: it did not wait and is not in."""
+    """Let one process at a time change the registrations; yields False if it would have to wait."""
     make_home(folder)
     fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -103,7 +103,7 @@ def registry_lock(folder: Path, *, wait: bool = True) -> Iterator[bool]:
 
 
 def _live(folder: Path, *, tidy: bool) -> dict[int, str]:
-    """Return the live runs; `tidy`, only in the turnstile, removes the files of dead ones."""
+    """Return the live runs; `tidy` removes the files of dead ones (only inside the turnstile)."""
     live: dict[int, str] = {}
     for path in folder.iterdir():
         if not path.name.isdigit():

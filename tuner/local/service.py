@@ -1,4 +1,4 @@
-"""The embedded service: joined when it runs, started when it does not, ended by the last one."""
+"""The embedded service: joined if it runs, started if it does not, ended by its last user."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:  # where no service runs, a reading command does without httpx
     from tuner.client import ApiClient
 
 START_TIMEOUT_S = 60.0
-#: What `tuner serve` exits with when something must be repaired: no Redis, a newer database.
+#: Exit status of `tuner serve` if something must be repaired: no Redis, a newer database.
 _EXIT_WRONG = 2
 
 
 def live_service(settings: Settings) -> ServiceInfo | None:
-    """Return the running service of this home, None when there is none.
+    """Return the running service of this home, None if there is none.
 
     Raises:
-        SetupError: it speaks another protocol version.
-        UnavailableError: its process lives and does not answer.
+        SetupError: it has another protocol version.
+        UnavailableError: its process is alive but does not answer.
     """
     info = running_service(settings)
     if info is None:
@@ -69,13 +69,13 @@ def join_service(
     """Return the running service and whether this call started it.
 
     Args:
-        environ: the environment that the service gets.
-        persistent: stays until `tuner down`; False ends it with the last `tuner run`.
-        port: of a service that is started; by default that of the last one, where it is free.
+        environ: the environment for the service.
+        persistent: it stays until `tuner down`; False: it ends with the last `tuner run`.
+        port: for a new service; by default that of the last one, if free.
 
     Raises:
-        SetupError: it cannot start here: the text is what it said, or this is not Linux.
-        UnavailableError: it did not come up in time.
+        SetupError: it cannot start here: the text is its output, or this is not Linux.
+        UnavailableError: it did not start in time.
     """
     require_linux("the Tuner service")
     make_home(settings.home)
@@ -98,7 +98,7 @@ def join_service(
 def restart_service(
     settings: Settings, environ: Mapping[str, str], info: ServiceInfo
 ) -> ServiceInfo:
-    """Start the service again where it was, so that its workers find it; for one that crashed."""
+    """Restart a crashed service at its old address, so that its workers find it."""
     port = urlsplit(info.url).port
     new, _ = join_service(settings, environ, persistent=info.persistent, port=port)
     return new
@@ -121,7 +121,7 @@ def _start(
     port: int | None,
     deadline: float,
 ) -> ServiceInfo | None:
-    """Return the started service, None when another process was faster and is to be joined."""
+    """Return the started service, None if another process was faster and should be joined."""
     log = settings.home / "service.log"
     since = log.stat().st_size if log.exists() else 0
     options = [] if port is None else ["--port", str(port)]
@@ -145,7 +145,7 @@ def _start(
 
 
 def _explain(settings: Settings, status: int, said: str) -> None:
-    """Raise what the service that ended at once said, unless another one holds the home."""
+    """Raise the output of a service that ended immediately, unless another one holds the home."""
     if IN_USE in said:
         return
     text = said.removeprefix("tuner: ")

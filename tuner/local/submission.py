@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from tuner.history.importing import Progress
     from tuner.service.service import Service
 
-#: A text of a command that ends so names a script; and is no path where it is longer.
+#: Endings by which a command's argument names a script, and the length up to which it may be a
+#: path.
 SCRIPT_ENDS = (".py", ".sh")
 MAX_PATH = 1000
 
@@ -41,19 +42,19 @@ class Submission:
     spec: StudySpec
     folder: Path
     warnings: tuple[str, ...]
-    #: None when the code is installed where trials run (the image, or this environment).
+    #: None if the code is installed where trials run (in the image, or this environment).
     snapshot: Snapshot | None
     data: str | None
     #: `{commit, dirty}` of the folder, None outside a repository.
     git: dict[str, Any] | None
-    #: What is done where the study has other code; None: it is refused.
+    #: What to do if the study has other code; None: refuse.
     use_code: CodeChoice | None = None
-    #: What the study is called instead of the name in the spec.
+    #: Name of the study, overriding that in the spec.
     name: str | None = None
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The files of the snapshot that a trial can come to load: the code of the study."""
+        """The files of the snapshot that a trial may load: the code of the study."""
         if self.snapshot is None:
             return ()
         files = read_contents(self.snapshot.data) or {}
@@ -61,14 +62,14 @@ class Submission:
 
     @property
     def preimport(self) -> str:
-        """What workers of this study import ahead: a backend of Keras, "keras" for theirs, "none".
+        """What this study's workers import ahead: a Keras backend, "keras" for theirs, or "none".
 
-        Importing one takes seconds, which a worker spends before its first trial. Code that cannot
-        be seen is taken to use Keras.
+        Importing a backend takes seconds, which a worker spends before its first trial. Code that
+        cannot be inspected is assumed to use Keras.
         """
         if self.spec.command:
             return "none"
-        # A snapshot is stored, not compressed: its text stands in it.
+        # A snapshot is stored uncompressed, so it contains the source text.
         code = self.snapshot.data if self.snapshot is not None else b"keras"
         if b"keras" not in code and b"tensorflow" not in code:
             return "none"
@@ -78,10 +79,10 @@ class Submission:
         return next((name for name in BACKENDS if asked == {name}), "keras")
 
     def renamed(self, name: str) -> Submission:
-        """Return the same as a study of this name, of the same project.
+        """Return the same submission for a study of this name in the same project.
 
         Raises:
-            SpecError: no study can be called so.
+            SpecError: it is not a valid study name.
         """
         name = name.removeprefix(f"{self.spec.project}/")
         if not re.fullmatch(NAME_PATTERN, name):
@@ -93,19 +94,19 @@ class Submission:
         return replace(self, spec=spec, name=name)
 
     def send(self, api: ApiClient, progress: Progress | None = None) -> Submitted:
-        """Import the history that the spec lists, and submit; again is harmless.
+        """Import the history that the spec lists, and submit; idempotent.
 
         Args:
-            progress: told how far the import is.
+            progress: notified of the import's progress.
 
         Returns:
-            `{study, state, created, changes}`, and `not_taken` as `Service.submit`.
+            `{study, state, created, changes}`, and `not_taken` as in `Service.submit`.
 
         Raises:
-            ChangedError: the study differs in what may not change.
+            ChangedError: the study differs in something that must not change.
         """
         if self.spec.lists_paths:
-            # The importers cost half a second to load.
+            # Loading the importers takes half a second.
             from tuner.local.listed_history import import_listed
 
             import_listed(self.spec, api, progress)
@@ -119,7 +120,7 @@ class Submission:
         )
 
     def retry(self, api: Service | ApiClient, study: str) -> Retried:
-        """Try the study's failed trials again with this code. Returns `{retried, changes}`."""
+        """Try the study's failed trials again with this code. Return `{retried, changes}`."""
         code = self._put_code(api)
         spec = self.spec.to_json()
         return api.retry(study, spec=spec, code=code, data=self.data, git=self.git)
@@ -141,13 +142,13 @@ def make_submission(
     """Load the spec at `path` and take the snapshot of its code.
 
     Args:
-        settings: where the home is, which is left out of the snapshot.
-        name: what the study is called instead of the name in the spec.
-        use_code: what is done where the study has other code; None: it is refused.
+        settings: locates the home, which is left out of the snapshot.
+        name: of the study, overriding that in the spec.
+        use_code: what to do if the study has other code; None: refuse.
 
     Raises:
-        SpecError: the spec is wrong, its code cannot be taken, its objective is nowhere, or no
-            study can be called `name`.
+        SpecError: the spec is invalid, its code cannot be included, its objective is not found, or
+            `name` is not a valid study name.
     """
     loaded = load_spec(path)
     submission = Submission(
@@ -171,12 +172,12 @@ def _read_git(folder: Path) -> dict[str, Any] | None:
 
 
 def _take_code(loaded: LoadedSpec, path: Path, settings: Settings) -> Snapshot | None:
-    """Return the snapshot of the folder if what a trial runs lies in it.
+    """Return the snapshot of the folder if it contains what a trial runs.
 
-    An image or an installed package may hold the code instead; then the folder is not taken.
+    An image or an installed package may contain the code instead; then the folder is not included.
     """
     spec, folder = loaded.spec, loaded.folder
-    # All of them are looked at, so that one that is missing is told.
+    # All of them are checked, so that every missing one is reported.
     here = [_has_module(loaded, path, key, value) for key, value in _named(spec).items()]
     here += [_has_script(loaded, path, index) for index in range(len(spec.command))]
     here += [_holds(folder, module.partition(".")[0]) for module in spec.modules]
@@ -188,7 +189,7 @@ def _take_code(loaded: LoadedSpec, path: Path, settings: Settings) -> Snapshot |
 
 
 def _named(spec: StudySpec) -> dict[str, str]:
-    """Return the `module:name` of the spec, by key."""
+    """Return the `module:name` values of the spec, by key."""
     named = {
         "objective": None if spec.is_external else spec.objective,
         "hypermodel": spec.hypermodel,
@@ -198,7 +199,7 @@ def _named(spec: StudySpec) -> dict[str, str]:
 
 
 def _has_module(loaded: LoadedSpec, path: Path, key: str, value: str) -> bool:
-    """Return whether the folder holds a module of the spec; raise where nothing does."""
+    """Return whether the folder contains a module of the spec; raise if nothing does."""
     module = value.partition(":")[0]
     top = module.partition(".")[0]
     if _holds(loaded.folder, top):
@@ -213,7 +214,7 @@ def _has_module(loaded: LoadedSpec, path: Path, key: str, value: str) -> bool:
 
 
 def _has_script(loaded: LoadedSpec, path: Path, index: int) -> bool:
-    """Return whether a text of the command names a file of the folder; raise for a lost script."""
+    """Return whether an argument names a file of the folder; raise for a missing script."""
     text = loaded.spec.command[index]
     place = loaded.folder / text
     if len(text) > MAX_PATH or Path(text).is_absolute() or ".." in Path(text).parts:

@@ -1,4 +1,4 @@
-"""`tuner doctor`: looks at everything that Tuner depends on, starts and changes nothing."""
+"""`tuner doctor`: checks everything that Tuner depends on, starts and changes nothing."""
 
 from tuner.local.doctor.examination import examine as examine
 from tuner.local.doctor.finding import DoctorFinding as DoctorFinding

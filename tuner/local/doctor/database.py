@@ -1,4 +1,4 @@
-"""The database: which, whether it is whole, of which revision, and whether it takes writes."""
+"""Checks the database: which one, whether it is intact and writable, and its revision."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from tuner.storage.opening import sqlite_path
 from tuner.storage.revisions import newest, refuse_newer
 from tuner.storage.schema import read_schema
 
-#: Slower answers hold up every claim, seconds.
+#: Seconds; slower answers delay every claim.
 _SLOW_S = 0.5
-#: Of a large file, as much is checked as this takes, seconds.
+#: Seconds for checking the file: a large one is checked only in part.
 _CHECKED_S = 8.0
-#: How long another writer may hold an SQLite file, seconds.
+#: Seconds to wait while another writer holds an SQLite file.
 _LOCKED_S = 3.0
 
 
 def look_at_database(settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield how the database is."""
+    """Yield the state of the database."""
     if settings.api_url and not settings.names_database:
         yield ok("database", "that of the server; type tuner doctor on its machine to look at it")
         return
@@ -42,7 +42,7 @@ def look_at_database(settings: Settings) -> Iterator[DoctorFinding]:
         yield ok("database", f"{path} does not exist yet; the first study makes it")
         return
     if path.stat().st_uid != os.geteuid():
-        # Whoever opens it leaves files beside it that its owner could not write.
+        # Opening it would create files beside it that its owner could not write to.
         text = f"{path} belongs to another account: not looked into"
         yield warning("database", text, "type tuner doctor as that account")
         return
@@ -54,11 +54,11 @@ def look_at_database(settings: Settings) -> Iterator[DoctorFinding]:
 
 
 def _damage(path: Path) -> tuple[str, str] | None:
-    """Return what is wrong with an SQLite file, and what to do; None: it is whole."""
+    """Return what is wrong with an SQLite file, and what to do; None if it is intact."""
     try:
         found = problem_of(path) or _quick_check(path)
     except sqlite3.OperationalError as exc:
-        # The write that is tried says the former; the latter is a large file, whole so far.
+        # The write test reports the former; the latter means a large file, intact so far.
         is_whole = "locked" in str(exc) or "interrupted" in str(exc)
         found = "" if is_whole else f"cannot be read: {exc}"
     except sqlite3.DatabaseError as exc:
@@ -67,8 +67,8 @@ def _damage(path: Path) -> tuple[str, str] | None:
 
 
 def _quick_check(path: Path) -> str:
-    """Return the first thing that SQLite finds wrong in a file; nothing is made or changed."""
-    # Of a file: URL, in which ? and # are no part of a name.
+    """Return the first fault that SQLite finds in a file, without creating or changing anything."""
+    # In a file: URL, where ? and # would not be part of the name.
     url = f"file:{quote(str(path))}?mode=ro"
     with contextlib.closing(sqlite3.connect(url, uri=True, timeout=_LOCKED_S)) as connection:
         until = time.monotonic() + _CHECKED_S
@@ -122,7 +122,7 @@ def _revision(
 
 
 def look_at_studies(settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield what contradicts itself in the rows; `tuner db check` says it one by one."""
+    """Yield contradictions in the rows; `tuner db check` lists them one by one."""
     from tuner.integrity.repair import check
 
     path = sqlite_path(settings.database_url)
@@ -145,12 +145,12 @@ def _is_ours(path: Path) -> bool:
 
 
 def _writing(storage: Storage, read_s: float) -> Iterator[DoctorFinding]:
-    """Yield whether a write goes through; it is taken back."""
+    """Yield whether a write succeeds; it is rolled back."""
     started = time.monotonic()
     try:
         with _patient(storage).begin() as connection:
             if storage.is_sqlite:
-                # A page has to be had from the disk: a full one is noticed here.
+                # This needs a page from the disk, so a full disk is noticed here.
                 connection.exec_driver_sql("CREATE TABLE tuner_doctor (x)")
                 connection.exec_driver_sql("INSERT INTO tuner_doctor VALUES (zeroblob(65536))")
             else:
@@ -171,7 +171,7 @@ def _writing(storage: Storage, read_s: float) -> Iterator[DoctorFinding]:
 
 
 def _patient(storage: Storage) -> sa.Engine:
-    """Return an engine that waits less for others than a service does."""
+    """Return an engine that waits less long for others than a service does."""
     if not storage.is_sqlite:
         return storage.writer
     engine = sa.create_engine(

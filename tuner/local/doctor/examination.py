@@ -1,4 +1,4 @@
-"""All checks, each by itself: one that fails or hangs is a finding, and the others go on."""
+"""Runs all checks independently: one that fails or hangs is a finding, and the others continue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tuner.local.doctor.redis import look_at_redis
 from tuner.local.doctor.service import look_at_service
 from tuner.settings import Settings, load_settings
 
-#: A check that takes longer hangs, as on a network file system that is away; seconds.
+#: Seconds after which a check counts as hanging, e.g. on an unavailable network file system.
 PATIENCE_S = 20.0
 _Check = Callable[[Settings], Iterable[DoctorFinding]]
 _CHECKS: tuple[tuple[str, _Check], ...] = (
@@ -31,11 +31,11 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
 
 
 def examine(environ: Mapping[str, str], *, patience_s: float = PATIENCE_S) -> list[DoctorFinding]:
-    """Return what was found, the most important first; starts and changes nothing.
+    """Return the findings, most important first; starts and changes nothing.
 
     Args:
-        environ: of the process: which home, database, Redis and server are meant.
-        patience_s: for each check, seconds.
+        environ: of the process: determines home, database, Redis and server.
+        patience_s: maximum seconds per check.
     """
     try:
         settings = load_settings(environ)
@@ -46,21 +46,21 @@ def examine(environ: Mapping[str, str], *, patience_s: float = PATIENCE_S) -> li
 
 
 def _look(name: str, look: _Check, settings: Settings, patience_s: float) -> list[DoctorFinding]:
-    """Return what a check finds; one that goes wrong is a finding too."""
+    """Return the findings of a check; an unexpected failure is a finding too."""
     found: list[DoctorFinding] = []
 
     def run() -> None:
         try:
-            # As it comes, so that what was found before a fault is kept.
+            # Collected one by one, so that findings before a fault are kept.
             found.extend(look(settings))
         except TunerError as exc:
             found.append(failed(name, str(exc), ""))
-        # Whatever a broken machine can throw: the doctor is for broken machines.
+        # Whatever a broken machine can raise: the doctor is for broken machines.
         except Exception as exc:  # noqa: BLE001
             what = f"could not be looked at: {type(exc).__name__}: {exc}".partition("\n")[0][:300]
             found.append(failed(name, what, "correct what that names, and type tuner doctor again"))
 
-    # A thread that hangs ends with the process.
+    # A hanging thread ends with the process.
     thread = threading.Thread(target=run, name=f"doctor-{name}", daemon=True)
     thread.start()
     thread.join(patience_s)

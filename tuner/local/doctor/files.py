@@ -1,4 +1,4 @@
-"""Home, log root and checkpoint root: whose they are, who may read them, how much room is left."""
+"""Checks home, log root and checkpoint root: owner, permissions, free space."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tuner.local.closing import open_to_others
 from tuner.local.doctor.finding import DoctorFinding, failed, ok, warning
 from tuner.settings import Settings
 
-#: With less room trials are not started at all; with little more that is near.
+#: Free space in bytes below which trials are not started, and below which that is near.
 _FULL_BYTES, _LITTLE_BYTES = 64 << 20, 1 << 30
-#: File systems of other hosts: locks and memory maps of SQLite do not hold there.
+#: File systems of other hosts: SQLite's locks and memory maps are unreliable there.
 _NETWORK = frozenset(
     (
         *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs"),
@@ -25,7 +25,7 @@ _NETWORK = frozenset(
 
 
 def look_at_home(settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield how the home is."""
+    """Yield the state of the home."""
     home = settings.home
     if not home.is_dir():
         yield ok("home", f"{home} does not exist yet; the first command that needs it makes it")
@@ -61,7 +61,7 @@ def look_at_home(settings: Settings) -> Iterator[DoctorFinding]:
 
 
 def look_at_roots(settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield how log root and checkpoint root are."""
+    """Yield the state of log root and checkpoint root."""
     for subject, root, variable in (
         ("log root", settings.log_root, "TUNER_LOG_ROOT"),
         ("checkpoints", settings.checkpoint_root, "TUNER_CHECKPOINT_ROOT"),
@@ -81,7 +81,7 @@ def look_at_roots(settings: Settings) -> Iterator[DoctorFinding]:
 
 
 def file_system(path: Path) -> str:
-    """Return the kind of the file system that holds a path; empty where nobody knows."""
+    """Return the type of the file system that holds a path; empty if unknown."""
     try:
         mounts = Path("/proc/self/mounts").read_text().splitlines()
     except OSError:
@@ -98,7 +98,7 @@ def file_system(path: Path) -> str:
 
 
 def _room(subject: str, path: Path, shown: Path | None = None) -> Iterator[DoctorFinding]:
-    """Yield how much room a folder has; files as well as bytes run out."""
+    """Yield the free space of a folder; inodes can run out as well as bytes."""
     found = os.statvfs(path)
     free = found.f_bavail * found.f_frsize
     where = f"{shown or path}: {_size(free)} free"
@@ -114,7 +114,7 @@ def _room(subject: str, path: Path, shown: Path | None = None) -> Iterator[Docto
 
 
 def _unwritable(folder: Path) -> str | None:
-    """Return why nothing can be written; the file that is tried has no name, so none is left."""
+    """Return why nothing can be written; the test file has no name, so it leaves nothing behind."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
@@ -136,7 +136,7 @@ def _account(uid: int) -> str:
 
 
 def mode_of(path: Path) -> int | None:
-    """Return the mode of a file, None where there is none."""
+    """Return the mode of a file, None if there is none."""
     try:
         return stat.S_IMODE(path.lstat().st_mode)
     except OSError:

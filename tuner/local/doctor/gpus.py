@@ -1,4 +1,4 @@
-"""GPUs: which there are, by which driver, and who holds their memory."""
+"""Checks GPUs: which ones exist, with which driver, and who holds their memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from tuner.local.doctor.finding import DoctorFinding, ok, warning
 from tuner.settings import Settings
 
-#: Less is what the driver itself takes, bytes.
+#: Bytes; the driver itself may hold less than this.
 _HELD_BYTES = 1 << 30
 
 
 def look_at_gpus(_settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield what GPUs this host shows."""
+    """Yield the GPUs visible on this host."""
     try:
         import pynvml
     except ImportError:
@@ -69,7 +69,7 @@ def _holder(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return f"pid {pid}"
-    # Not its arguments, which may hold secrets; a worker of ours is known by its module.
+    # Without its arguments, which may contain secrets; our workers are recognized by their module.
     shown = " -m workers" if "workers" in words[:6] else ""
     return f"pid {pid} ({Path(words[0]).name}{shown})"
 

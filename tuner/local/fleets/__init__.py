@@ -1,1 +1,1 @@
-"""The workers of this host, and how many there should be."""
+"""This host's workers, and how many there should be."""

@@ -1,4 +1,4 @@
-"""Workers of this host that come and go with what the studies could use."""
+"""Scales this host's workers with the number that the studies could use."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ if TYPE_CHECKING:
     from tuner.documents.demand import WorkerDemand
 
 LOOK_S = 2.0
-#: What was asked of the supervisor stands in its state by then.
+#: Seconds after which the supervisor's state must reflect a request.
 _HEARD_S = 5.0
-#: Supervisors that died and were started again, none of which lasted for `_STABLE_S`.
+#: Number of consecutive supervisors that may die within `_STABLE_S` seconds.
 _MOST_STARTS, _STABLE_S = 5, 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sort:
-    """Which workers are started."""
+    """The kind of workers to start."""
 
-    #: "all", "none", or UUIDs with commas.
+    #: "all", "none", or UUIDs separated by commas.
     gpus: str
     gpus_per_worker: int = 1
     isolation: Isolation = "fork"
-    #: In which they run; empty: in none.
+    #: The image that they run in; empty: none.
     image: str = ""
 
     @property
     def device(self) -> str:
-        """What they train on."""
+        """The device that they train on."""
         return "cpu" if self.gpus == "none" else "gpu"
 
     @property
     def owned(self) -> int:
-        """How many GPUs each owns."""
+        """Number of GPUs that each owns."""
         return 0 if self.gpus == "none" else self.gpus_per_worker
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleChange:
-    """The number of workers is another one from now on."""
+    """The number of workers changes from now on."""
 
     before: int
     after: int
@@ -68,13 +68,13 @@ class ScaleChange:
 
 
 class Autoscale:
-    """Starts workers here as studies can use them, and lets them go. To be used by one thread.
+    """Starts workers here as studies can use them, and ends them. For use by a single thread.
 
     Args:
         environ: of the service and the workers.
-        limits: how many.
-        on_change: told of every change of their number.
-        on_note: told, in a sentence, what else happens.
+        limits: on their number.
+        on_change: called for every change of their number.
+        on_note: called with a sentence about any other event.
     """
 
     def __init__(
@@ -97,22 +97,22 @@ class Autoscale:
         self._others = Others(settings, self.fleet)
         self._scaling = Scaling(limits)
         self._api: ApiClient | None = None
-        #: Of the server that the workers work for.
+        #: URL of the server that the workers work for.
         self._url = ""
         self._process: subprocess.Popen[bytes] | None = None
-        #: Starts of the supervisor since one lasted, and when it was started last.
+        #: Number of starts since a supervisor lasted, and time of the last start.
         self._starts, self._started_at = 0, 0.0
         self._is_away = False
-        #: What was asked of the supervisor last, and when.
+        #: What was last requested from the supervisor, and when.
         self._asked, self._asked_at = limits.least, 0.0
         self._is_hurried = False
 
     def start(self) -> None:
-        """Start the service, unless one is there, and the first workers.
+        """Start the service, unless one is running, and the first workers.
 
         Raises:
-            SetupError: the server is of a release that does not say what it wants, or this machine
-                lacks something.
+            SetupError: the server's release does not report its demand, or this machine lacks
+                something.
             UnavailableError: the service does not answer.
         """
         self._api = start_api(self._settings, self._environ)
@@ -121,7 +121,7 @@ class Autoscale:
         self._start_fleet()
 
     def follow(self) -> None:
-        """Look and scale, until the workers or the service are ended by another command.
+        """Watch and scale, until another command ends the workers or the service.
 
         Raises:
             UnavailableError: the workers cannot work here.
@@ -131,11 +131,11 @@ class Autoscale:
             time.sleep(LOOK_S)
 
     def drain(self, grace_s: float | None) -> None:
-        """Let all workers go: idle ones at once, busy ones when their trials have ended.
+        """Let all workers go: idle ones immediately, busy ones when their trials have ended.
 
         Args:
-            grace_s: after so long they give their trials back, checkpointed; None: never. So they
-                do at once when they are told to `hurry`.
+            grace_s: seconds after which they give their trials back, checkpointed; None: never. On
+                `hurry` they do so immediately.
         """
         process = self._process
         if process is None:
@@ -151,24 +151,24 @@ class Autoscale:
         end_child(process, LEAVE_S)
 
     def hurry(self) -> None:
-        """Have workers that drain give back their trials; asked again, kill them. For signals."""
+        """Make draining workers give back their trials; called again, kill them. For signals."""
         if self._is_hurried and self._process is not None:
             self._process.kill()
         self._is_hurried = True
 
     def close(self) -> None:
-        """Let go of what is left."""
+        """Release what is left."""
         self.fleet.forget()
         if self._api is not None:
             self._api.close()
 
     @property
     def state(self) -> FleetState | None:
-        """Our workers; None while their supervisor does not run."""
+        """Our workers; None while their supervisor is not running."""
         return self.fleet.state()
 
     def _is_wanted(self) -> bool:
-        """Whether to go on; starts a supervisor that was killed again."""
+        """Whether to continue; restarts a supervisor that was killed."""
         process = self._process
         if process is None or process.poll() is None:
             if time.monotonic() > self._started_at + _STABLE_S:
@@ -202,7 +202,7 @@ class Autoscale:
         self._asked, self._asked_at = count, time.monotonic()
 
     def _look(self) -> None:
-        """Look once, and have as many workers as are right."""
+        """Look once, and adjust the number of workers."""
         try:
             api = self._connected()
             if api is None:
@@ -248,7 +248,7 @@ class Autoscale:
             ) from exc
 
     def _connected(self) -> ApiClient | None:
-        """Return a connection to the server; a local service that has died is started again."""
+        """Return a connection to the server; a local service that has died is restarted."""
         if self._api is not None:
             return self._api
         if self._settings.api_url:
@@ -263,7 +263,7 @@ class Autoscale:
         return self._api
 
     def _note_away(self, exc: UnavailableError) -> None:
-        """Take in that nobody answers: the workers stay, and the server is looked for anew."""
+        """Record that nobody answers: the workers stay, and the server is looked up again."""
         self._scaling.forget()
         if self._api is not None:
             self._api.close()

@@ -1,4 +1,4 @@
-"""What this machine can train on."""
+"""The devices on which this machine can train."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tuner.spec import StudySpec
 
 
 def count_gpus() -> int:
-    """Return the number of NVIDIA GPUs that the driver shows; 0 without driver or library."""
+    """Return the number of NVIDIA GPUs that the driver reports; 0 without driver or library."""
     return len(list_gpus())
 
 
 def list_gpus() -> list[str]:
-    """Return the UUIDs of the NVIDIA GPUs in the driver's order; none without driver or library."""
+    """Return the UUIDs of NVIDIA GPUs in the driver's order; none without driver or library."""
     try:
         import pynvml
     except ImportError:
@@ -29,10 +29,10 @@ def list_gpus() -> list[str]:
 
 
 def default_workers(spec: StudySpec) -> int:
-    """Return how many workers suit the study on this machine: by its GPUs, or one per two cores.
+    """Return the number of workers that suits the study here: by its GPUs, or one per two cores.
 
     Raises:
-        SpecError: its trials need more GPUs than there are.
+        SpecError: its trials need more GPUs than exist.
     """
     if spec.trial.gpus:
         found = count_gpus()

@@ -1,4 +1,4 @@
-"""The workers of this host: a supervisor each for `workers up` and for every `tuner run`."""
+"""The workers of this host: one supervisor for `workers up` and one for every `tuner run`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tuner.settings import Settings
 
 #: The fleet of `tuner workers up`, which outlives the command.
 HOST = "host"
-#: Workers leave within 14 s of SIGTERM: a trial has 10 s to write its checkpoint.
+#: Seconds for workers to leave after SIGTERM: they need up to 14 s, of which a trial has 10 s for
+#: its checkpoint.
 LEAVE_S = 15.0
 
 _START_TIMEOUT_S = 30.0
@@ -27,17 +28,17 @@ _START_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class FleetState:
-    """What the supervisor says of itself; `count` is how many workers it has."""
+    """The supervisor's report on itself; `count` is its number of workers."""
 
     pid: int
     count: int
-    #: GPUs that each worker owns, where this host's are used.
+    #: Number of GPUs that each worker owns, if this host's are used.
     gpus_per_worker: int
     workers: tuple[dict[str, object], ...]
 
 
 class Fleet:
-    """A supervisor and its workers, known by the name of its control file."""
+    """A supervisor and its workers, identified by its control file."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
@@ -51,13 +52,13 @@ class Fleet:
         return cls(settings, f"run-{os.getpid()}")
 
     def state(self) -> FleetState | None:
-        """Return the supervisor's state, None when it does not run."""
+        """Return the supervisor's state, None if it is not running."""
         try:
             data = json.loads(self._control.with_name(self._control.name + ".state").read_text())
             state = FleetState(
                 pid=int(data["pid"]),
                 count=int(data["count"]),
-                # A supervisor of an earlier release does not say it.
+                # A supervisor of an earlier release does not report it.
                 gpus_per_worker=int(data.get("gpus_per_worker", 1)),
                 workers=tuple(data["workers"]),
             )
@@ -68,12 +69,11 @@ class Fleet:
     def scale(
         self, count: int, gpus_per_worker: int | None = None, *, after_trial: bool = False
     ) -> None:
-        """Ask for `count` workers; the supervisor reads it within half a second.
+        """Request `count` workers; the supervisor reads this within half a second.
 
         Args:
-            gpus_per_worker: GPUs that each is to own; None: as many as so far.
-            after_trial: those that are too many bring their trials to an end, and do not give them
-                back.
+            gpus_per_worker: GPUs that each should own; None: as before.
+            after_trial: surplus workers finish their trials instead of giving them back.
         """
         self._control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         wanted: dict[str, object] = {"count": count}
@@ -98,10 +98,10 @@ class Fleet:
         """Start the supervisor.
 
         Args:
-            environ: the environment they inherit.
-            gpus: "all", "none" or UUIDs with commas.
-            isolation: how a trial's process is made.
-            bound: the fleet leaves when this process ends.
+            environ: the environment that workers inherit.
+            gpus: "all", "none" or UUIDs separated by commas.
+            isolation: how a trial's process is created.
+            bound: the fleet ends with this process.
             gpus_per_worker: GPUs that each worker owns.
             preimport: what each worker imports once, before its first trial: a backend of Keras,
                 "keras" for that of its environment, or "none".
@@ -126,8 +126,8 @@ class Fleet:
         """Return the state of a supervisor that was just started.
 
         Raises:
-            SetupError: it ended at once; the text is what it said.
-            UnavailableError: it says nothing.
+            SetupError: it ended immediately; the text is its output.
+            UnavailableError: it does not report in time.
         """
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -143,14 +143,14 @@ class Fleet:
         raise UnavailableError(f"the workers did not come up; see {self.log}")
 
     def end(self) -> None:
-        """End the supervisor and its workers; what they run is released, uncounted."""
+        """End the supervisor and its workers; what they run is released without being counted."""
         state = self.state()
         if state is not None:
             end_process(state.pid, grace_s=LEAVE_S)
         self.forget()
 
     def forget(self) -> None:
-        """Remove the control file and the state."""
+        """Remove the control file and the state file."""
         self._control.unlink(missing_ok=True)
         self._control.with_name(self._control.name + ".state").unlink(missing_ok=True)
 
@@ -162,12 +162,12 @@ def all_fleets(settings: Settings) -> list[Fleet]:
     ]
 
 
-#: Settings that are the server's, or are given to workers in another way; users' code sees none.
+#: Settings of the server, or passed to workers in another way; hidden from users' code.
 _SERVERS_OWN = ("TOKEN", "WORKER_TOKEN", "DATABASE_URL", "REDIS_URL", "WORKER_REDIS_URL", "TLS_KEY")
 
 
 def worker_env(settings: Settings, environ: Mapping[str, str], api_url: str) -> dict[str, str]:
-    """Return the environment of workers: where the API and the roots are, and the token's file."""
+    """Return the workers' environment: where the API and the roots are, and the token's file."""
     ours = {f"TUNER_{name}" for name in _SERVERS_OWN}
     env = {name: value for name, value in environ.items() if name.removesuffix("_FILE") not in ours}
     env |= {
@@ -184,7 +184,7 @@ def worker_env(settings: Settings, environ: Mapping[str, str], api_url: str) -> 
 
 
 def _is_fleet(pid: int, control: Path) -> bool:
-    """Return whether `pid` is the supervisor of `control`; its number may have passed on."""
+    """Return whether `pid` is the supervisor of `control`; the pid may have been reused."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

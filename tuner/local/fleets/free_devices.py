@@ -1,4 +1,4 @@
-"""What of this host, and of the service, other workers than ours have already."""
+"""What other workers than ours already use of this host, and of the service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tuner.documents.workers import WorkerRow
 
 
-#: Nobody means more workers on one host than this.
+#: Maximum number of workers on one host; nobody needs more.
 MAX_WORKERS = 1024
 _AT_WORK = ("starting", "idle", "busy")
 
@@ -28,17 +28,17 @@ class Others:
     def __init__(self, settings: Settings, fleet: Fleet) -> None:
         self._settings = settings
         self._fleet = fleet
-        #: The service lists one that has died for a while.
+        #: A worker that has died stays in the service's list for a while.
         self._own: set[str] = set()
 
     def count(self, rows: Sequence[WorkerRow], device: str, gpus: int, own: FleetState) -> int:
-        """Return how many workers of others there are for the same trials.
+        """Return the number of other workers for the same trials.
 
         Args:
             rows: the workers that the service knows.
-            device: of ours.
-            gpus: how many GPUs each of ours owns.
-            own: the state of ours.
+            device: of our workers.
+            gpus: number of GPUs that each of ours owns.
+            own: the state of our fleet.
         """
         self._own |= {str(worker["name"]) for worker in own.workers}
         names = {
@@ -46,7 +46,7 @@ class Others:
             for row in rows
             if row["device"] == device and row["gpus"] == gpus and row["state"] in _AT_WORK
         }
-        # Those of this host that have just been started, and that the service has not met.
+        # Those of this host that have just started, so that the service does not know them yet.
         for worker in self._local():
             uuids = _uuids(worker)
             is_alike = len(uuids) == gpus
@@ -55,7 +55,7 @@ class Others:
         return len(names - self._own)
 
     def devices(self) -> set[str]:
-        """Return the GPUs that workers of this home's other commands own."""
+        """Return the GPUs owned by workers of this home's other commands."""
         return {uuid for worker in self._local() for uuid in _uuids(worker)}
 
     def _local(self) -> list[dict[str, object]]:
@@ -65,14 +65,14 @@ class Others:
 
 
 def free_room(gpus: str, per_worker: int, taken: Collection[str]) -> int:
-    """Return how many workers the GPUs here allow that nobody else has.
+    """Return the number of workers that can run on the GPUs here not used by others.
 
-    A supervisor gives its GPUs out from the first on, so they count up to the first that is taken.
+    A supervisor assigns its GPUs from the first on, so they count up to the first one in use.
 
     Args:
-        gpus: "all", or UUIDs with commas.
-        per_worker: GPUs of each.
-        taken: UUIDs of those that others have.
+        gpus: "all", or UUIDs separated by commas.
+        per_worker: GPUs of each worker.
+        taken: UUIDs used by others.
     """
     uuids = list_gpus() if gpus == "all" else [uuid.strip() for uuid in gpus.split(",")]
     room = 0

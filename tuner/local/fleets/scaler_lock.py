@@ -1,4 +1,4 @@
-"""Who scales the workers of a home: one process at a time."""
+"""Ensures that a single process scales the workers of a home."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.settings import Settings
 
 
 def scaler_pid(settings: Settings) -> int | None:
-    """Return the process that scales the workers of this home; None: there is none."""
+    """Return the pid of the process that scales the workers of this home; None if there is none."""
     try:
         fd = os.open(_path(settings), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -54,7 +54,7 @@ def only_one(settings: Settings) -> Iterator[None]:
 
 
 def _soon_locked(fd: int) -> bool:
-    """Return whether the lock was to be had; who only looks has it for a moment."""
+    """Return whether the lock could be taken soon; processes that only check hold it briefly."""
     for _ in range(5):
         if try_lock(fd):
             return True

@@ -1,70 +1,70 @@
-"""How many workers a host should have: soon up, down only after a while, and never a busy one.
+"""How many workers a host should have: up quickly, down slowly, and never ending a busy one.
 
-To start a worker costs seconds of imports, and to keep one that idles costs little: so the number
-follows the demand up as soon as a second look confirms it (whoever submits a study may bring its
-own workers), and down only when less was wanted all the time for a while, to the most that was
-wanted meanwhile.
+Starting a worker costs seconds of imports, and keeping an idle one costs little. So the number
+follows the demand up as soon as a second look confirms it (whoever submits a study may bring their
+own workers), and goes down only if less was wanted throughout the cooldown, to the maximum wanted
+during that time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: More must be wanted for so long before workers are started: at two looks.
+#: Seconds for which more workers must be wanted before they are started: at two looks.
 CONFIRM_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingLimits:
-    """What a user allows."""
+    """The limits set by a user."""
 
     least: int
     most: int
-    #: Fewer workers must be wanted for so long before some leave, seconds.
+    #: Seconds for which fewer workers must be wanted before some leave.
     cooldown_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What was seen at one moment."""
+    """An observation at one moment."""
 
-    #: Monotonic, seconds.
+    #: Monotonic time in seconds.
     at: float
     #: Workers that the studies could use now, wherever they are.
     wanted: int
-    #: Workers that are there for them and are not ours.
+    #: Existing workers for these studies that are not ours.
     others: int
-    #: How many of ours there are to be at present.
+    #: The present target number of our workers.
     count: int
-    #: How many of them run a trial.
+    #: Number of them running a trial.
     busy: int
-    #: How many the devices allow.
+    #: Maximum number that the devices allow.
     room: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingTarget:
-    """How many workers there are to be from now on, and what decided that."""
+    """The new target number of workers, and what determined it."""
 
     count: int
-    #: In a few words; empty: what is wanted, and nothing else.
+    #: In a few words; empty: only the demand.
     bound: str = ""
 
 
 class Scaling:
-    """Decides how many workers there are to be. Mutable: it knows since when others would do."""
+    """Decides how many workers there should be. Mutable: it tracks how long demand has differed."""
 
     def __init__(self, limits: ScalingLimits) -> None:
         self._limits = limits
         self._more_since: float | None = None
-        #: The fewest that were wanted since then.
+        #: The minimum wanted since then.
         self._fewest_since = 0
         self._fewer_since: float | None = None
-        #: The most that was wanted since then.
+        #: The maximum wanted since then.
         self._most_since = 0
 
     def decide(self, look: Look) -> ScalingTarget:
-        """Return how many workers there are to be."""
+        """Return the target number of workers."""
         target = self._aim(look)
         if target.count > look.count:
             self._fewer_since = None
@@ -93,18 +93,18 @@ class Scaling:
             return ScalingTarget(count=look.count)
         self._fewer_since = None
         if look.busy > self._most_since:
-            # They end their trials first.
+            # They finish their trials first.
             return ScalingTarget(count=min(look.count, look.busy), bound=f"{look.busy} are busy")
         is_last = self._most_since == target.count
         bound = target.bound if is_last else f"{self._most_since} were of use meanwhile"
         return ScalingTarget(count=self._most_since, bound=bound)
 
     def forget(self) -> None:
-        """Take in that nothing is known at present: no time without a look makes workers leave."""
+        """Record that nothing is known: time without looks must not make workers leave."""
         self._more_since = self._fewer_since = None
 
     def _aim(self, look: Look) -> ScalingTarget:
-        """Return how many would be right if the demand stayed as it is."""
+        """Return the number that would be right if the demand stayed the same."""
         limits = self._limits
         wanted = max(0, look.wanted - look.others)
         least = min(limits.least, look.room)
