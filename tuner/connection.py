@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -18,20 +17,11 @@ from tuner.errors import (
     TunerError,
     UnavailableError,
 )
+from tuner.light_httpx import httpx
 from tuner.protocol import clocks_text, retry_after_s
 from tuner.refusal import REFUSAL_HEADER, ChangedError, Refusal
 from tuner.security.account import ACTOR_HEADER, account
 from tuner.security.trust import Trust, explain_tls
-
-if "httpx" not in sys.modules:
-    # httpx imports its own command line (click, rich, pygments: two thirds of its import time)
-    # where those are installed, and works without it if that module cannot be found.
-    sys.modules["httpx._main"] = None  # type: ignore[assignment]
-    import httpx
-
-    del sys.modules["httpx._main"]
-else:
-    import httpx
 
 _TRUST = Trust()
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)

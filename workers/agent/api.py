@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-import httpx
-
 from tuner.errors import FencedError, SetupError, UnavailableError
+from tuner.light_httpx import httpx
 from tuner.protocol import (
     BEAT_S,
     LEASE_S,
