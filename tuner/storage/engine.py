@@ -66,7 +66,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             url,
             pool_size=16,
             max_overflow=32,
-            connect_args=_BOUNDED,
+            connect_args={**_BOUNDED, **_cursors(url)},
             # Tokens and users' parameters must not appear in logged tracebacks.
             hide_parameters=True,
         )
@@ -88,6 +88,15 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             raise sa.exc.DisconnectionError
 
     return engine
+
+
+def _cursors(url: sa.URL) -> dict[str, Any]:
+    if url.drivername != "postgresql+psycopg":
+        return {}  # a user's own choice of driver
+    # Not at the top: only who uses PostgreSQL has its driver.
+    from tuner.storage.postgres_cursor import PostgresCursor
+
+    return {"cursor_factory": PostgresCursor}
 
 
 def _has_ended(connection: Any) -> bool:

@@ -37,6 +37,7 @@ from tuner.storage import Storage, open_storage, tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.specs import read_spec
 from tuner.trials.store.attempts import run_dir
+from tuner.trials.store.logbook import attempts_of
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 from workers.records.environment import Environment
@@ -207,13 +208,15 @@ class BoardLab:
                 files.add_point(step, value, beside, row.claimed + _EPOCH_S * step)
             files.note(f"trial {row.number} {attempt.state}: {attempt.error or 'ended well'}")
             if attempt.state in ("done", "failed"):
-                record = trial_record(connection, study, trial, row)
+                attempts = attempts_of(connection, row.study_id, row.number)
+                record = trial_record(connection, study, trial, row, attempts)
                 is_outcome = trial.outcome_attempt == row.id
                 files.finish(Finished(is_outcome=is_outcome, record=record))
         if attempt.state in ("lost", "cancelled"):
             # Its worker could not: the coordinator has found it, as in `RunFiler`.
             config = trial_config(study, trial, read_spec(study.spec_json), row)
-            record = trial_record(connection, study, trial, row)
+            attempts = attempts_of(connection, row.study_id, row.number)
+            record = trial_record(connection, study, trial, row, attempts)
             repair_run(self.log_root, config, record)
 
 

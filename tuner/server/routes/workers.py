@@ -21,6 +21,7 @@ from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
 from tuner.server.routes.auth import WORK_OWN, identity
 from tuner.server.routes.body_schemas import body_schema
 from tuner.server.routes.paths import Digest
+from tuner.server.routes.worker_route import ATTEMPT_ID, WorkerRoute
 from tuner.server.token_book import TokenBook
 from tuner.service.workers.worker_service import WorkerService
 from tuner.storage.conflict import again_after_conflict
@@ -30,7 +31,7 @@ MAX_WAIT_S = 30.0
 #: Seconds between checks of a waiting claim's token; with what `TokenBook` caches, a revoked token
 #: ends it within a second.
 RECHECK_S = 0.4
-AttemptId = Annotated[str, Path(pattern="^[A-Za-z0-9-]{1,64}$")]
+AttemptId = Annotated[str, Path(pattern=ATTEMPT_ID)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,9 @@ def worker_router(
     instruments: Instruments,
 ) -> APIRouter:
     """Return the routes `/config`, `/claim`, `/beat`, `/attempts/…` and `/code/…`."""
-    router = APIRouter(prefix=PREFIX, tags=["workers"], responses=PROBLEM_RESPONSES)
+    router = APIRouter(
+        prefix=PREFIX, tags=["workers"], responses=PROBLEM_RESPONSES, route_class=WorkerRoute
+    )
     _add_config(router, desk, redis)
     _add_claim(router, desk, bell, tokens, instruments)
     _add_attempts(router, desk, instruments)

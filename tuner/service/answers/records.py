@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +17,6 @@ from tuner.space.optuna import distribution
 from tuner.spec import StudySpec
 from tuner.trials.attempt import Attempt
 from tuner.trials.specs import read_as_stored
-from tuner.trials.store.logbook import attempts_of
 from tuner.trials.store.reports import curve_until
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
@@ -61,12 +62,22 @@ def _image_facts(study: Study, attempt: Attempt) -> dict[str, Any]:
 
 
 def trial_record(
-    connection: sa.Connection, study: Study, trial: Trial, attempt: Attempt
+    connection: sa.Connection,
+    study: Study,
+    trial: Trial,
+    attempt: Attempt,
+    attempts: Sequence[Attempt],
 ) -> dict[str, Any]:
-    """Return the content of `trial.json` in the folder of `attempt`."""
+    """Return the content of `trial.json` in the folder of `attempt`.
+
+    Args:
+        connection: of the caller's transaction.
+        study, trial: of the attempt.
+        attempt: whose folder it is.
+        attempts: all of the trial, oldest first.
+    """
     is_outcome = trial.outcome_attempt == attempt.id
     source = trial if is_outcome else attempt
-    attempts = attempts_of(connection, trial.study_id, trial.number)
     return {
         "version": RECORD_VERSION,
         "study": study.full_name,

@@ -22,6 +22,7 @@ from tuner.trials.attempt import Attempt
 from tuner.trials.specs import read_spec
 from tuner.trials.store.attempts import read_attempt
 from tuner.trials.store.filing import attempts_to_file, metrics_by_step, set_filed
+from tuner.trials.store.logbook import attempts_of
 from tuner.trials.store.studies import study_of
 from tuner.trials.store.trials import trial_of
 
@@ -137,7 +138,8 @@ class RunFiler:
             except NotFoundError:
                 return None
             metrics = metrics_by_step(connection, attempt)
-            record = trial_record(connection, study, trial, attempt)
+            attempts = attempts_of(connection, attempt.study_id, attempt.number)
+            record = trial_record(connection, study, trial, attempt, attempts)
         config = trial_config(study, trial, read_spec(study.spec_json), attempt)
         return _Papers(config=config, record=record, metrics=metrics)
 

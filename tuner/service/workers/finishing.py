@@ -31,6 +31,7 @@ from tuner.trials.faults import StudyFaultError, study_step
 from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState, WorkerState
 from tuner.trials.store.attempts import is_finished, lock_attempt, lock_attempts
+from tuner.trials.store.logbook import attempts_of
 from tuner.trials.store.reports import last_value, store_points
 from tuner.trials.store.studies import hold_study
 from tuner.trials.store.trials import lock_trial, trial_of
@@ -104,11 +105,12 @@ class Finishing:
                     self._accept(connection, study, attempt, finish, digest, now)
             elif attempt.finish_digest != digest:
                 raise FencedError(f"attempt {attempt_id} was finished with another result")
-            attempt = lock_attempt(connection, attempt_id, finish.token)
             with study_step(study.id, "taking a result", attempt=attempt.id, passing=TOLD):
                 trial = trial_of(connection, attempt)
-                record = trial_record(connection, study, trial, attempt)
-        # In a separate transaction: a study's row is locked before its attempts and trials.
+                attempts = attempts_of(connection, attempt.study_id, attempt.number)
+                attempt = next(one for one in attempts if one.id == attempt_id)
+                record = trial_record(connection, study, trial, attempt, attempts)
+        # For itself: a study's row is locked before its attempts and trials.
         if is_new and (fresh := fresh_modules(study, finish.modules)):
             with self._storage.begin() as connection:
                 note_modules(connection, study.id, fresh)
@@ -136,14 +138,17 @@ class Finishing:
         if attempt.state is AttemptState.LOST:
             # Its successor may be finished or claimed at this moment.
             lock_attempts(connection, attempt.study_id, attempt.number)
-        # Locked from here on: two attempts of one trial may finish at the same moment.
-        if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:
+        # Held from here on: two attempts of one trial may finish at the same moment.
+        trial = lock_trial(connection, attempt.study_id, attempt.number)
+        if trial.state.is_ended:
             raise FencedError(f"trial {attempt.number} already has an outcome")
         with study_step(study.id, "taking a result", attempt=attempt.id):
             spec = read_spec(study.spec_json)
         store_points(connection, attempt, finish.points, now)
         ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
-        end_attempt(connection, study, attempt, ending, now, retries=spec.trial.retries)
+        end_attempt(
+            connection, study, attempt, ending, now, retries=spec.trial.retries, trial=trial
+        )
         if ending.cause == "storage" and self._storage_problem() is None:
             # The log root can be written from here, so the fault is the worker's.
             hold_against(connection, attempt, now)

@@ -50,6 +50,19 @@ MAX_UNASSIGNABLE = 20
 MAX_TEST_CHARS = 2000
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Claimed:
+    """What came of a claim.
+
+    Attributes:
+        assignment: None: there is none for the worker.
+        is_news: whether the coordinator has to look, because it did not count on this worker.
+    """
+
+    assignment: protocol.Assignment | None
+    is_news: bool
+
+
 class WorkerService:
     """Answers workers. Thread-safe.
 
@@ -93,10 +106,10 @@ class WorkerService:
                 f"this server speaks protocol {protocol.VERSION}, the worker {claim.version}: "
                 f"install release {release()} of tuner-service on the worker's side"
             )
-        assignment = None
+        claimed = None
         for _ in range(MAX_UNASSIGNABLE):
             try:
-                assignment = apart(self._storage, lambda: self._claim(claim))
+                claimed = apart(self._storage, lambda: self._claim(claim))
                 break
             except AssignmentError as exc:
                 # A fault of its study: neither this worker nor the next one should fail because of
@@ -104,11 +117,11 @@ class WorkerService:
                 self._take_away(exc)
             except ClaimedTwiceError:
                 continue  # what the other one was given is found by the token now
-        if assignment is None:
+        if claimed is None or claimed.is_news:
             self._coordinator.wake()
-        return assignment
+        return None if claimed is None else claimed.assignment
 
-    def _claim(self, claim: protocol.Claim) -> protocol.Assignment | None:
+    def _claim(self, claim: protocol.Claim) -> _Claimed:
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             standing = self._reception.register(connection, claim.worker, now, claim.study)
@@ -123,8 +136,10 @@ class WorkerService:
             name, changes = claim.worker.name, standing.changes
             if mine is None:
                 set_worker(connection, name, WorkerState.IDLE, None, now, changes)
-                return None
-            # A repetition may arrive long after the attempt has ended.
+                # Where it was idle before, a round has proposed for it or is about to: whatever
+                # made it so has woken the coordinator.
+                return _Claimed(assignment=None, is_news=not standing.is_counted(now))
+            # A repetition may arrive when the attempt has long ended.
             held = mine.id if mine.state is AttemptState.LEASED else None
             state = WorkerState.BUSY if held else WorkerState.IDLE
             set_worker(connection, name, state, held, now, changes)
@@ -134,7 +149,7 @@ class WorkerService:
                 mine.study_id, "giving out a trial", attempt=given, passing=AssignmentError
             )
             with step:
-                return assign(connection, mine)
+                return _Claimed(assignment=assign(connection, mine), is_news=False)
 
     def _take_away(self, error: AssignmentError) -> None:
         """Remove an attempt that cannot be assigned from the queue.

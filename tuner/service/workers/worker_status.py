@@ -62,6 +62,12 @@ class WorkerStatus:
         is_out = self.known.out_reason != "" or self.verification.problem != ""
         return not self.drain and not is_out and not self.test_due
 
+    def is_counted(self, now: float) -> bool:
+        """Whether the coordinator has counted on it as idle before this call, as it is now."""
+        known = self.known
+        is_known = known.first_seen < now and known.last_seen > now - UNHEARD_S
+        return is_known and known.state is WorkerState.IDLE and not self.changes
+
 
 class WorkerRegistry:
     """Registers workers that call. Thread-safe.

@@ -27,6 +27,7 @@ from tuner.trials.store.attempts import (
 from tuner.trials.store.events import record_event
 from tuner.trials.store.trials import Outcome, lock_trial, set_trial
 from tuner.trials.study import Study
+from tuner.trials.trial import Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +55,24 @@ def end_attempt(
     now: float,
     *,
     retries: int,
+    trial: Trial | None = None,
 ) -> bool:
     """End an attempt whose trial has no outcome yet; return whether it decided the outcome.
 
     A cause that calls for a retry creates the next attempt in the same transaction. Otherwise this
     ending becomes the trial's outcome, and all its other live attempts are called off.
+
+    Args:
+        connection: of the caller's transaction.
+        study: of the attempt.
+        attempt: that ended.
+        ending: how.
+        now: the database's time.
+        retries: as the spec has it: how often a trial runs again after its own failure.
+        trial: of the attempt, where the transaction holds it already.
     """
-    trial = lock_trial(connection, attempt.study_id, attempt.number)
+    if trial is None:
+        trial = lock_trial(connection, attempt.study_id, attempt.number)
     cause = ending.cause
     earlier = [] if cause is None else earlier_causes(connection, attempt)
     is_outcome = not (

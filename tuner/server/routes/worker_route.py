@@ -1,0 +1,43 @@
+"""Routes of workers, without what FastAPI does for other parameters than theirs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from typing_extensions import override
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+ATTEMPT_ID = "^[A-Za-z0-9-]{1,64}$"
+_ATTEMPT_ID = re.compile(ATTEMPT_ID)
+
+
+class WorkerRoute(APIRoute):
+    """A route whose function takes the request, reads its body and returns the response.
+
+    FastAPI would work out for each request what the function wants to be given, which takes as long
+    as all the rest of its part. A trial makes three such requests, and a fleet of workers little
+    else.
+    """
+
+    @override
+    def get_route_handler(self) -> Handler:
+        resolve = super().get_route_handler()
+        if not inspect.iscoroutinefunction(self.endpoint):
+            return resolve
+        required = [one.dependency for one in self.dependencies if one.dependency is not None]
+
+        async def handle(request: Request) -> Response:
+            attempt = request.path_params.get("attempt")
+            if attempt is not None and _ATTEMPT_ID.fullmatch(attempt) is None:
+                return await resolve(request)  # which says what is wrong with it
+            for check in required:
+                await check(request)
+            answer: Response = await self.endpoint(request=request, **request.path_params)
+            return answer
+
+        return handle
