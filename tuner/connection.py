@@ -17,9 +17,9 @@ from tuner.errors import (
     TunerError,
     UnavailableError,
 )
-from tuner.light_httpx import httpx
 from tuner.protocol import clocks_text, retry_after_s
 from tuner.refusal import REFUSAL_HEADER, ChangedError, Refusal
+from tuner.runtime.light_httpx import httpx
 from tuner.security.account import ACTOR_HEADER, account
 from tuner.security.trust import Trust, explain_tls
 

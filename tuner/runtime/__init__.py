@@ -1,1 +1,1 @@
-"""The process that runs and its machine: what both must be, logs, memory, and fault points."""
+"""The process that runs and its machine: what both must be, logs, memory, imports, and fault points."""

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from tuner.errors import FencedError, SetupError, UnavailableError
-from tuner.light_httpx import httpx
 from tuner.protocol import (
     BEAT_S,
     LEASE_S,
@@ -27,6 +26,7 @@ from tuner.protocol import (
     dumps,
     retry_after_s,
 )
+from tuner.runtime.light_httpx import httpx
 from tuner.security.trust import Trust, explain_tls
 from workers.host.erasing import erase
 

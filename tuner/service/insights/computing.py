@@ -33,6 +33,9 @@ PATIENCE_S = 900.0
 _MOST_BYTES = 16 << 20
 #: A study is analysed again after this number of new results, or this share of those it had.
 _FEWEST_NEW, _SHARE_NEW = 5, 0.1
+#: While a study runs, it rests for this many times as long as its last analysis took: with short
+#: trials the analysis would otherwise never stop.
+_RESTS = 10.0
 _IDLE_S = 0.5
 #: While the database is away: seconds between tries, and the maximum number of tries.
 _OUTAGE_WAIT_S, _OUTAGE_TRIES = 2.0, 150
@@ -58,6 +61,8 @@ class Wish:
 class _Known:
     told: int
     document: InsightsDocument | None = None
+    #: Until then (`time.monotonic`) it is not analysed again, unless it ends.
+    rests_until: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -157,18 +162,39 @@ class Insights:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._state.wishes or self._state.is_stopping)
-                if self._state.is_stopping:
-                    return
-                # Ended studies first: people who wait for them will see no more trials.
-                wish = min(self._state.wishes.values(), key=lambda w: (not w.is_over, w.study_id))
+                wish = self._next()
+            if wish is None:
+                return
+            started = time.monotonic()
             document = self._persist(wish)
+            ended = time.monotonic()
             with self._changed:
                 if self._state.wishes.get(wish.study_id) is wish:
                     del self._state.wishes[wish.study_id]
-                    self._state.known[wish.study_id] = _Known(told=wish.told, document=document)
+                    rests_until = ended + _RESTS * (ended - started)
+                    self._state.known[wish.study_id] = _Known(
+                        told=wish.told, document=document, rests_until=rests_until
+                    )
                     self._state.fresh.add(wish.study_id)
                 self._changed.notify_all()
+
+    def _next(self) -> Wish | None:
+        """Wait for a study that is due and return it; None: nothing more is to be computed.
+
+        Ended studies come first: people who wait for them will see no more trials.
+        """
+        while not self._state.is_stopping:
+            wishes = sorted(self._state.wishes.values(), key=lambda w: (not w.is_over, w.study_id))
+            wish = min(wishes, key=self._due, default=None)
+            left_s = None if wish is None else self._due(wish) - time.monotonic()
+            if left_s is not None and left_s <= 0:
+                return wish
+            self._changed.wait(left_s)
+        return None
+
+    def _due(self, wish: Wish) -> float:
+        known = self._state.known.get(wish.study_id)
+        return 0.0 if wish.is_over or known is None else known.rests_until
 
     def _persist(self, wish: Wish) -> InsightsDocument | None:
         """Return the document of a study; wait for the end of a database outage."""

@@ -110,7 +110,7 @@ class Finishing:
                 attempts = attempts_of(connection, attempt.study_id, attempt.number)
                 attempt = next(one for one in attempts if one.id == attempt_id)
                 record = trial_record(connection, study, trial, attempt, attempts)
-        # For itself: a study's row is locked before its attempts and trials.
+        # In a separate transaction: a study's row is locked before its attempts and trials.
         if is_new and (fresh := fresh_modules(study, finish.modules)):
             with self._storage.begin() as connection:
                 note_modules(connection, study.id, fresh)
@@ -138,7 +138,7 @@ class Finishing:
         if attempt.state is AttemptState.LOST:
             # Its successor may be finished or claimed at this moment.
             lock_attempts(connection, attempt.study_id, attempt.number)
-        # Held from here on: two attempts of one trial may finish at the same moment.
+        # Locked from here on: two attempts of one trial may finish at the same moment.
         trial = lock_trial(connection, attempt.study_id, attempt.number)
         if trial.state.is_ended:
             raise FencedError(f"trial {attempt.number} already has an outcome")

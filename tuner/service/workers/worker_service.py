@@ -139,7 +139,7 @@ class WorkerService:
                 # Where it was idle before, a round has proposed for it or is about to: whatever
                 # made it so has woken the coordinator.
                 return _Claimed(assignment=None, is_news=not standing.is_counted(now))
-            # A repetition may arrive when the attempt has long ended.
+            # A repetition may arrive long after the attempt has ended.
             held = mine.id if mine.state is AttemptState.LEASED else None
             state = WorkerState.BUSY if held else WorkerState.IDLE
             set_worker(connection, name, state, held, now, changes)
