@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -47,6 +48,9 @@ WRITE_PATIENCE_S = 15.0
 REMOVAL_S = 20.0
 #: Seconds that the coordinator gets to end its round and give up leadership.
 STOP_S = 10.0
+#: Seconds that a thread computes before another one has its turn. Python's default is 5 ms, and a
+#: call passes through several threads.
+SWITCH_S = 0.001
 
 
 def serve(
@@ -78,6 +82,7 @@ def serve(
     if not settings.token or not settings.redis_url:
         raise SetupError("the server needs a token and a Redis URL")
     workers = workers_identity(settings)
+    sys.setswitchinterval(SWITCH_S)
     share_heaps()
     with contextlib.ExitStack() as held:
         # First, because what is entered first is left last: a signal never interrupts the cleanup.

@@ -1,8 +1,8 @@
 """Erases secrets from the memory of a forked process, which starts as a copy of its parent's.
 
-Python keeps copies of a string wherever it was put together, and frees them without clearing them;
-so the memory itself is searched, as far as it was ever used: a first touch of the rest (stacks and
-heaps are mostly reserve) would cost more than the search. It takes 5 ms, with TensorFlow loaded 90.
+Python leaves copies of a string wherever it was assembled, and frees them without clearing; so the
+memory itself is searched, as far as it was ever used: to touch the rest (reserves of stacks and
+heaps) would cost more than the search. This takes 10 ms, or 90 ms with TensorFlow loaded.
 """
 
 from __future__ import annotations
