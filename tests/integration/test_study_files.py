@@ -238,6 +238,30 @@ def test_a_study_is_looked_at_again_after_a_tenth_more_results_and_at_its_end(
     assert looked == [1, 6, 11, 16, 100, 110, 111]
 
 
+def test_a_running_study_rests_between_two_analyses_and_an_ended_one_does_not(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def compute(_self: Insights, wish: Wish) -> dict[str, Any]:
+        looked.append((wish.study_id, wish.told))
+        return {}
+
+    monkeypatch.setattr(Insights, "_try", compute)
+    # However short an analysis was.
+    monkeypatch.setattr("tuner.service.insights.computing._RESTS", 1e9)
+    insights = Insights(lab.storage)
+    insights.want(Wish(study_id=1, name="lab/s", told=10, is_over=False))
+    wait_until(lambda: not insights.wanted(), "it is looked at")
+    insights.want(Wish(study_id=1, name="lab/s", told=20, is_over=False))
+    insights.want(Wish(study_id=2, name="lab/t", told=10, is_over=False))
+    wait_until(lambda: insights.wanted() == {1}, "the other one is looked at")
+    insights.want(Wish(study_id=1, name="lab/s", told=21, is_over=True))
+    wait_until(lambda: not insights.wanted(), "it is looked at, as it has ended")
+    insights.stop()
+    assert looked == [(1, 10), (2, 10), (1, 21)]
+
+
 def test_insights_wait_for_a_database_that_is_away(
     lab: FilingLab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
