@@ -18,6 +18,8 @@ from tuner.storage.schema import migrate, read_schema
 
 logger = logging.getLogger(__name__)
 
+_NOTHING_YET = "nothing was ever run here; start: tuner run SPEC"
+
 
 def open_storage(
     url: str, *, create: bool, current: bool = True, patience_s: float = BUSY_TIMEOUT_S
@@ -39,7 +41,7 @@ def open_storage(
     """
     path = sqlite_path(url)
     if path is not None and not create and not path.exists():
-        raise NotFoundError(f"there is no database at {path} yet: nothing was ever run here")
+        raise NotFoundError(f"there is no database at {path} yet: {_NOTHING_YET}")
     storage = open_unchecked(url, patience_s=patience_s)
     try:
         if create:
@@ -132,7 +134,7 @@ def _schema_of(storage: Storage) -> Schema:
 def _require_tables(storage: Storage, *, current: bool) -> None:
     schema, goal = _schema_of(storage), newest()
     if schema.tuner is None:
-        raise NotFoundError("the database holds no Tuner tables yet: nothing was ever run here")
+        raise NotFoundError(f"the database holds no Tuner tables yet: {_NOTHING_YET}")
     if not current or schema == goal:
         return
     if schema.tuner != goal.tuner:
