@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -18,8 +16,6 @@ from tests.support.databases.growing_lab import (
     UNITS,
     claim,
     found,
-    make_empty,
-    open_copy,
     params,
     report,
     spec,
@@ -35,17 +31,6 @@ from tuner.spec import grow, parse_spec, space_of
 from tuner.storage import tables
 from tuner.storage.database import open_optuna
 from tuner.trials.states import StudyState
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_empty(tmp_path_factory.mktemp("empty"))
-
-
-@pytest.fixture
-def house(tmp_path: Path, empty: Path) -> Iterator[House]:
-    with open_copy(empty, tmp_path) as house:
-        yield house
 
 
 def test_the_first_trial_has_the_models_defaults_and_no_other_before_it_found_something(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +15,6 @@ from tests.support.databases.growing_lab import (
     UNITS,
     claim,
     found,
-    make_empty,
-    open_copy,
     params,
     report,
     row,
@@ -30,17 +26,6 @@ from tests.support.hostile.study_faults import House
 from tuner.errors import FencedError, SpecError
 from tuner.protocol import Found, ProtocolError
 from tuner.spec import grow, parse_spec
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_empty(tmp_path_factory.mktemp("empty"))
-
-
-@pytest.fixture
-def house(tmp_path: Path, empty: Path) -> Iterator[House]:
-    with open_copy(empty, tmp_path) as house:
-        yield house
 
 
 def test_a_float_that_grid_cannot_list_is_an_error_that_says_so(house: House) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -11,69 +10,38 @@ import pytest
 
 from tests.benchmarks.keras_table.table import load_table
 from tests.benchmarks.pruning_play import Task, believe, make_task
+from tests.support.databases.pruned_study import JudgedStudy
 from tuner.curves.belief import CurveBelief
 from tuner.history.learning_curves.horizon import declared_horizon
-from tuner.proposals.frozen import STATES, freeze
 from tuner.proposals.in_memory_study import InMemoryStudy
-from tuner.proposals.proposing import Proposer
 from tuner.proposals.pruners.by_history import HistoryPruner
 from tuner.proposals.pruners.marks import MARK
 from tuner.proposals.pruners.wording import mark_text
-from tuner.space import SearchSpace
-from tuner.trials.states import TrialState
 
 TASKS = [make_task(task.name, task.curves()) for task in load_table().tasks[:9]]
 TARGET = TASKS[0]
 BELIEF = believe([task.sub(range(64)) for task in TASKS[1:]], 0.25)
-SPACE = SearchSpace.from_json({"parameters": {"x": {"type": "float", "low": 0.0, "high": 1.0}}})
 EPOCHS = 15
 
 
-class Study:
+class Study(JudgedStudy):
     """A study whose trials train the configurations of a task, epoch by epoch, several at once."""
 
     def __init__(
         self, belief: CurveBelief | None = BELIEF, *, horizon: int | None = EPOCHS
     ) -> None:
-        self.pruner = HistoryPruner(top=0.25)
-        self.pruner.constants = {} if horizon is None else {"train.epochs": horizon}
-        self.pruner.take(belief)
-        self.proposer = Proposer(SPACE, "random", 0)
-        self.in_memory = InMemoryStudy("p/s", ["minimize"], self.pruner)
-        self.done: list[tuple[int, int, bool]] = []
-        self.curves: dict[int, dict[int, float]] = {}
-        self.ended: dict[int, tuple[str, list[float]]] = {}
-
-    def add(self) -> int:
-        return self.in_memory.add(self.proposer.encode({"x": 0.5}))
-
-    def report(self, number: int, step: int, value: float) -> bool:
-        self.curves.setdefault(number, {})[step] = value
-        prunes = self.in_memory.report(number, step, value)
-        self.done.append((number, step, prunes))
-        return prunes
-
-    def end(self, number: int, state: str, *values: float) -> None:
-        self.ended[number] = (state, list(values))
-        told = STATES[TrialState(state)]
-        self.in_memory.tell(number, told, list(values), self.curves.get(number, {}))
+        pruner = HistoryPruner(top=0.25)
+        pruner.constants = {} if horizon is None else {"train.epochs": horizon}
+        pruner.take(belief)
+        super().__init__(pruner)
+        self.history = pruner
 
     def restarted(self) -> Study:
         """Return the study as another coordinator builds it from what is stored."""
-        other = Study(self.pruner._referee.belief if self.pruner._referee else None)
-        other.pruner.constants = self.pruner.constants
-        for number in range(len(self.in_memory)):
-            state, values = self.ended.get(number, (None, []))
-            frozen = freeze(
-                other.proposer,
-                {"x": 0.5},
-                state=None if state is None else TrialState(state),
-                values=values,
-                attrs=copy.deepcopy(self.in_memory.trial_attrs(number)),
-                curve=self.curves.get(number, {}),
-            )
-            other.in_memory.load_trial(number, frozen)
-        other.curves, other.ended = copy.deepcopy(self.curves), dict(self.ended)
+        referee = self.history._referee
+        other = Study(referee.belief if referee else None)
+        other.history.constants = self.history.constants
+        other.load(self)
         return other
 
 
@@ -90,9 +58,7 @@ def train(
             prunes = study.report(number, step, value)
             reports += 1
             if restart_every and reports % restart_every == 0:
-                done = study.done
                 study = study.restarted()
-                study.done = done
             running[number] = (row, step + 1)
             if prunes or not math.isfinite(value):
                 study.end(number, "pruned", value)
@@ -112,7 +78,7 @@ def played() -> Study:
 
 
 def test_it_stops_bad_trials_and_says_why(played: Study) -> None:
-    stopped = {n: step for n, step, prunes in played.done if prunes}
+    stopped = {n: step for n, step, prunes in played.orders if prunes}
     assert 5 <= len(stopped) <= 25
     assert min(step for step in stopped.values()) <= 3, "some early"
     for number, step in stopped.items():
@@ -142,7 +108,7 @@ def test_decisions_are_the_same_after_every_restart(played: Study, workers: int)
     through = played if workers == 1 else train(Study(), ROWS, workers=workers)
     anew = train(Study(), ROWS, workers=workers, restart_every=7)
 
-    assert anew.done == through.done
+    assert anew.orders == through.orders
     numbers = range(len(ROWS))
     assert [anew.in_memory.trial_attrs(n) for n in numbers] == [
         through.in_memory.trial_attrs(n) for n in numbers
@@ -178,14 +144,14 @@ def test_it_follows_the_goal() -> None:
     train(study, ROWS[:25], task=flipped)
     mirrored = train(Study(), ROWS[:25])
 
-    assert [prunes for *_, prunes in study.done] == [prunes for *_, prunes in mirrored.done]
+    assert [prunes for *_, prunes in study.orders] == [prunes for *_, prunes in mirrored.orders]
 
 
 def test_without_history_it_stops_nothing() -> None:
     other = believe([task.sub(range(64)) for task in TASKS[1:]], 0.5)
     for belief in (None, other):
         study = train(Study(belief), ROWS[:20])
-        assert not any(prunes for *_, prunes in study.done)
+        assert not any(prunes for *_, prunes in study.orders)
 
 
 def test_nothing_is_stopped_before_a_horizon_is_known() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from optuna.pruners import BasePruner
+from typing_extensions import override
 
 from tuner.proposals.frozen import STATES, freeze
 from tuner.proposals.in_memory_study import InMemoryStudy
@@ -23,23 +25,20 @@ SPACE = SearchSpace.from_json({"parameters": {"x": {"type": "float", "low": 0.0,
 NAN = math.nan
 
 
-class Study:
-    """A study whose trials report values step by step; its first rung is kept as the loop does."""
+class JudgedStudy:
+    """A study whose trials report values step by step.
 
-    def __init__(self, pruner: str = "asha", **options: Any) -> None:
-        self.options = {"pruner": pruner, **options}
-        self.pruner = make_pruner(pruner, options)
+    Args:
+        pruner: judges the reports.
+    """
+
+    def __init__(self, pruner: BasePruner) -> None:
+        self.pruner = pruner
         self.proposer = Proposer(SPACE, "random", 0)
-        self.in_memory = InMemoryStudy("p/s", ["minimize"], self.pruner)
+        self.in_memory = InMemoryStudy("p/s", ["minimize"], pruner)
         self.curves: dict[int, dict[int, float]] = {}
         self.ended: dict[int, tuple[str, list[float]]] = {}
         self.orders: list[tuple[int, int, bool]] = []
-        self.decided: list[FirstRung] = []
-
-    @property
-    def rung(self) -> FirstRung | None:
-        assert isinstance(self.pruner, HalvingPruner)
-        return self.pruner.rung
 
     def add(self) -> int:
         return self.in_memory.add(self.proposer.encode({"x": 0.5}))
@@ -54,6 +53,40 @@ class Study:
         self.ended[number] = (state, list(values))
         told = STATES[TrialState(state)]
         self.in_memory.tell(number, told, list(values), self.curves.get(number, {}))
+
+    def load(self, before: JudgedStudy) -> None:
+        """Load what is stored of a study, as another coordinator does."""
+        for number in range(len(before.in_memory)):
+            state, values = before.ended.get(number, (None, []))
+            frozen = freeze(
+                self.proposer,
+                {"x": 0.5},
+                state=None if state is None else TrialState(state),
+                values=values,
+                attrs=copy.deepcopy(before.in_memory.trial_attrs(number)),
+                curve=before.curves.get(number, {}),
+            )
+            self.in_memory.load_trial(number, frozen)
+        self.curves, self.ended = copy.deepcopy(before.curves), dict(before.ended)
+        self.orders = list(before.orders)
+
+
+class Study(JudgedStudy):
+    """A study with a pruner of a spec; its first rung is kept as the loop does."""
+
+    def __init__(self, pruner: str = "asha", **options: Any) -> None:
+        super().__init__(make_pruner(pruner, options))
+        self.options = {"pruner": pruner, **options}
+        self.decided: list[FirstRung] = []
+
+    @property
+    def rung(self) -> FirstRung | None:
+        assert isinstance(self.pruner, HalvingPruner)
+        return self.pruner.rung
+
+    @override
+    def end(self, number: int, state: str, *values: float) -> None:
+        super().end(number, state, *values)
         self.settle()
 
     def settle(self) -> None:
@@ -82,19 +115,8 @@ class Study:
         other = Study(options.pop("pruner"), **options)
         if self.decided and isinstance(other.pruner, HalvingPruner):
             other.pruner.take(FirstRung(**self.decided[-1].to_json()))
-        for number in range(len(self.in_memory)):
-            state, values = self.ended.get(number, (None, []))
-            frozen = freeze(
-                other.proposer,
-                {"x": 0.5},
-                state=None if state is None else TrialState(state),
-                values=values,
-                attrs=copy.deepcopy(self.in_memory.trial_attrs(number)),
-                curve=self.curves.get(number, {}),
-            )
-            other.in_memory.load_trial(number, frozen)
-        other.curves, other.ended = copy.deepcopy(self.curves), dict(self.ended)
-        other.orders, other.decided = list(self.orders), list(self.decided)
+        other.load(self)
+        other.decided = list(self.decided)
         return other
 
 
