@@ -134,9 +134,11 @@ def test_a_second_ctrl_c_kills_at_once(folder: Path, home: Path) -> None:
 def test_a_killed_run_takes_its_workers_along(folder: Path, home: Path) -> None:
     run = _start("run", str(_spec(folder, trials=4, seconds=60)), "-n", "1")
     _wait_for(lambda: _status()["counts"]["running"] >= 1)
+    workers = [pid for pid in _processes(home) if _is_worker(pid)]
     run.kill()
     run.communicate()
 
+    assert workers
     _wait_for(lambda: [pid for pid in _processes(home) if _is_worker(pid)] == [], seconds=30)
 
 

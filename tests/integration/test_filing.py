@@ -166,7 +166,9 @@ def test_a_link_in_the_place_of_a_trials_checkpoints_is_left_alone(
     (folder / "trial_00000").symlink_to(guard.folder)
     lab.start()
     wait_until(lambda: not (folder / "trial_00001").exists(), "the others are removed")
+    lab.stop()
     guard.check()
+    assert (folder / "trial_00000").is_symlink()
 
 
 @pytest.mark.parametrize("root", ["log_root", "checkpoint_root"])

@@ -153,8 +153,13 @@ def test_what_needs_linux_says_so_and_what_to_do(
     assert "TUNER_API_URL" in str(refused.value)
 
 
-def test_nothing_is_said_on_linux() -> None:
+def test_nothing_is_said_on_linux(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
     require_linux("tuner run")
+
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
