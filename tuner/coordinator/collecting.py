@@ -1,4 +1,4 @@
-"""Telling Optuna what the trials of a study resulted in, each exactly once."""
+"""Tells Optuna the results of a study's trials, each exactly once."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tuner.trials.store.studies import count_told
 from tuner.trials.store.trials import set_trial, untold_trials
 from tuner.trials.trial import Trial
 
-#: Results that are told at once: after them the other studies have their turn.
+#: Maximum number of results told at a time, so that other studies get their turn.
 BATCH = 500
 
 
 def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
-    """Tell the ended trials that were not told yet, at most `BATCH`; return how many there were.
+    """Tell the ended trials not told yet, at most `BATCH`; return their number.
 
     The database comes first, in one transaction; the in-memory study follows. A crash in between
     loses only the in-memory study, which is rebuilt from the database.
 
     Raises:
-        MissingRowsError: Optuna's tables do not hold the study, or a trial, any more.
+        MissingRowsError: Optuna's tables no longer contain the study, or a trial.
     """
     with storage.begin("collect") as connection:
         leadership.require(connection)

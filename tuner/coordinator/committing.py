@@ -1,4 +1,4 @@
-"""Storing a proposal: the whole trial in one commit, or nothing."""
+"""Stores a proposal: the whole trial in one commit, or nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuner.trials.store.trials import insert_trial
 
 
 class BehindDatabaseError(StudyError):
-    """The database holds other trials than the in-memory study, which must be rebuilt."""
+    """The database's trials differ from those of the in-memory study, which must be rebuilt."""
 
 
 def commit_proposal(
@@ -25,14 +25,14 @@ def commit_proposal(
 ) -> int:
     """Store `proposal` as the study's next trial, with an attempt ready to be claimed.
 
-    The number is reserved, the trial enters Optuna's tables and ours, and its attempt is made in
-    one transaction; only then the in-memory study learns of it.
+    In one transaction, the number is reserved, the trial enters Optuna's tables and ours, and its
+    attempt is created; only then is the in-memory study updated.
 
     Raises:
         FencedError: another coordinator leads.
-        MissingRowsError: Optuna's tables do not hold the study any more.
-        BehindDatabaseError: the next number in the database is not the in-memory study's, the study
-            was changed, or it is no longer running.
+        MissingRowsError: Optuna's tables no longer contain the study.
+        BehindDatabaseError: the next number in the database differs from the in-memory study's, the
+            study was changed, or it is no longer running.
     """
     number = len(run.in_memory)
     encoded = run.proposer.encode(proposal.params)

@@ -1,4 +1,4 @@
-"""Leases that ran out. An outage of ours is not the workers' fault, so expiry can be suspended."""
+"""Expired leases. An outage of the service is not the workers' fault: it suspends expiry."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
-#: A loop that was away for longer than this had no chance to see the beats.
+#: Seconds without a round after which beats may have been missed.
 STALL_S = 5.0
 
 
 class Expiry:
-    """Finds attempts whose lease is over and gives their trials to others."""
+    """Finds attempts whose lease has expired and offers their trials to other workers."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Expiry:
         self._last: tuple[float, float] | None = None
 
     def suspend(self) -> None:
-        """Expire nothing for one lease: after a start, a new lead or an outage."""
+        """Let no lease expire for one lease's duration: after a start, a new lead or an outage."""
         self._resume_at = time.monotonic() + LEASE_S
         self._last = None
 
     def expire(self, studies: Mapping[int, Study]) -> int:
-        """End the attempts whose lease is over as lost; return how many.
+        """End attempts with an expired lease as lost; return their number.
 
         Args:
             studies: the open ones by id.
@@ -65,7 +65,7 @@ class Expiry:
         return self._expire_all(overdue, studies, now)
 
     def void_dead_local(self, studies: Mapping[int, Study]) -> int:
-        """End at once the attempts of processes of this host that are gone.
+        """End the attempts of dead processes of this host immediately.
 
         Only for a start that holds the home's lock: no worker of this home can be starting.
         """
@@ -102,7 +102,7 @@ class Expiry:
         *,
         even_if_valid: bool,
     ) -> bool:
-        """End an attempt of a study that has ended: nobody waits for it, and none can be paused."""
+        """End an attempt of an ended study: nobody waits for it, and the study cannot be paused."""
         try:
             return self._expire(attempt.id, lambda _: 0, now, even_if_valid=even_if_valid)
         except Exception as exc:
@@ -163,9 +163,9 @@ class Expiry:
 
 
 def _allowed_retries(study: Study) -> int:
-    """Return how often trials of a study may be run again.
+    """Return how often a trial of a study may be retried.
 
-    From its row: it may not have been loaded yet.
+    Read from its row, because the study may not have been loaded yet.
     """
     return read_spec(study.spec_json).trial.retries
 

@@ -1,10 +1,9 @@
-"""Keeps up to date what the open studies know from history, beside the coordinator's loop.
+"""Keeps the open studies' knowledge from the history up to date, beside the coordinator's loop.
 
-A thread looks every few seconds whether the history has changed, and learns anew for each study
-that is open (`learning.py`); the loop never waits for it. What was learnt is stored first, and
-holds from the next proposal on. A study that has no lesson yet waits a little for its first:
-starting cold would waste its first trials. After a restart, or with another leader, the stored
-lesson is taken.
+A thread checks every few seconds whether the history has changed, and learns anew for each open
+study (`learning.py`); the loop never waits for it. What was learned is stored first, and is used
+from the next proposal on. A study without a lesson waits a little for its first: starting cold
+would waste its first trials. After a restart, or a change of leader, the stored lesson is used.
 """
 
 from __future__ import annotations
@@ -30,30 +29,30 @@ from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
-#: The history is looked at this often.
+#: Seconds between two checks of the history.
 LOOK_S = 5.0
-#: What is kept of earlier lessons: mapped studies and fitted models.
+#: Maximum bytes kept from earlier lessons: mapped studies and fitted models.
 CACHE_BYTES = 100 << 20
 
 
 @dataclass(frozen=True)
 class _Learner:
-    """A study that learns, as the thread needs it."""
+    """A study that learns, as needed by the thread."""
 
     study: Study
     spec: StudySpec
-    #: Of the history that its newest lesson was made of.
+    #: Version of the history that its newest lesson is based on.
     version: str | None
 
 
 class HistoryRefresher:
-    """Learns from history for the studies of one coordinator. The loop alone calls its methods.
+    """Learns from the history for the studies of one coordinator. Only the loop calls its methods.
 
     Args:
-        storage: the truth.
+        storage: the source of truth.
         leadership: of this process.
-        isolation: keeps the studies apart where the loop is given what was learnt.
-        wake: has the loop look around again.
+        isolation: contains a study's faults when the loop receives what was learned.
+        wake: makes the loop start another round.
     """
 
     def __init__(
@@ -70,14 +69,14 @@ class HistoryRefresher:
         self._lock = threading.Lock()
         self._learners: dict[int, _Learner] = {}
         self._learnt: dict[int, tuple[_Learner, Lesson]] = {}
-        #: How long the last lesson of each study took, seconds: a large one does not go first.
+        #: Seconds that the last lesson of each study took, so that slow ones do not go first.
         self._took: dict[int, float] = {}
         self._changed = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
     def refresh(self, runs: Iterable[StudyRun]) -> None:
-        """Look after these studies from now on, and give them what was learnt.
+        """Manage these studies from now on, and pass on to them what was learned.
 
         Raises:
             FencedError: another coordinator leads.
@@ -89,7 +88,7 @@ class HistoryRefresher:
             is_new = not wanted.keys() <= self._learners.keys()
         for study_id, (learner, lesson) in learnt.items():
             run = wanted.get(study_id)
-            # A study that was edited meanwhile may want something else of history.
+            # A study that was edited meanwhile may need something else from the history.
             if run is not None and run.study.revision == learner.study.revision:
                 with self._isolation.step(run.study, "learning from history"):
                     self._hand_over(run, lesson)
@@ -105,7 +104,7 @@ class HistoryRefresher:
             self._look_now()
 
     def stop(self) -> None:
-        """End the thread after what it is at."""
+        """End the thread after its current work."""
         self._stopping = True
         self._changed.set()
 
@@ -147,7 +146,7 @@ class HistoryRefresher:
             except (UnavailableError, sa.exc.DBAPIError) as exc:
                 logger.info("history waits for the database", extra={"error": str(exc)[:200]})
             except Exception:
-                # The thread must outlive its own faults: the next look sees what is missing.
+                # The thread must survive its own faults: the next check finds what is missing.
                 logger.exception("looking at the history failed")
             self._changed.wait(LOOK_S)
 
@@ -166,7 +165,8 @@ class HistoryRefresher:
             return
         with self._storage.read() as connection:
             history = history_version(connection)
-        # Those that wait for their first lesson come first, of them the one that took least so far.
+        # Studies waiting for their first lesson go first, those whose lessons took the least time
+        # ahead.
         self._took = {key: took for key, took in self._took.items() if key in learners}
         turns = sorted(
             learners, key=lambda i: (learners[i].version is not None, self._took.get(i, 0))
@@ -183,7 +183,7 @@ class HistoryRefresher:
             self._wake()
 
     def _is_due(self, study_id: int, learner: _Learner, version: str) -> bool:
-        """Whether this version was not learnt from, nor given up for a newer learner, meanwhile."""
+        """Whether this version was neither learned from nor given up meanwhile."""
         with self._lock:
             present = self._learners.get(study_id)
             waiting = self._learnt.get(study_id)

@@ -1,9 +1,9 @@
-"""One study's faults, and the time that it takes, stay its own: the round goes on with the others.
+"""Contains one study's faults and time consumption, so that the round continues with the others.
 
-Every step that the coordinator does for a study is done inside `step`. What is raised there pauses
-that study with a reason and has it forgotten; until its row has changed (it was resumed, edited or
-repaired) it is left alone. A study whose steps cost much of the loop's time rests in between, so
-that the others get the larger part of it.
+Every step that the coordinator does for a study is done inside `step`. An exception there pauses
+that study with a reason and drops it from memory; until its row has changed (it was resumed, edited
+or repaired) it is left alone. A study whose steps take much of the loop's time rests in between, so
+that the others get most of it.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from tuner.trials.study import Study
 
 logger = logging.getLogger(__name__)
 
-#: What a study may cost of a round before it has to rest: of this thread's own work, and of time
-#: altogether, which a slow disk or a far database takes as well. Seconds.
+#: Seconds that a study may use in a round before it has to rest: CPU time of this thread, and
+#: elapsed time, which a slow disk or a distant database uses as well.
 TURN_CPU_S, TURN_S = 0.25, 2.0
-#: It then rests for so many times what it took: of the loop it gets a quarter at most.
+#: Duration of a rest, as a multiple of the time used: a study gets at most a quarter of the loop.
 REST = 3.0
-#: A study whose row cannot even be marked is tried again after so long, seconds.
+#: Seconds until a study whose row cannot even be marked is tried again.
 RETRY_S = 30.0
 
 
 class StudyIsolation:
-    """Keeps the studies of one coordinator apart. For its thread alone.
+    """Isolates the studies of one coordinator from each other. Not thread-safe.
 
     Args:
-        storage: the truth.
+        storage: the source of truth.
         leadership: of this process.
-        forget: has a study loaded anew.
+        forget: makes the next round reload a study.
     """
 
     def __init__(
@@ -51,15 +51,17 @@ class StudyIsolation:
         self._storage = storage
         self._leadership = leadership
         self._forget = forget
-        #: What is left alone, with what of its row must change for it to be looked at again.
+        #: Studies left alone, with the values of their rows that must change before they are tried
+        #: again.
         self._aside: dict[int, tuple[int, StudyState]] = {}
         self._retry_at: dict[int, float] = {}
-        #: What each study has cost in this round: this thread's own work, and time. Seconds.
+        #: Seconds that each study has used in this round: CPU time of this thread, and elapsed
+        #: time.
         self._spent: dict[int, tuple[float, float]] = {}
         self._rests_until: dict[int, float] = {}
 
     def served(self, studies: Mapping[int, Study]) -> dict[int, Study]:
-        """Return those of the open studies that are not set aside."""
+        """Return the open studies that are not set aside."""
         moment = time.monotonic()
         for study_id in list(self._aside):
             study = studies.get(study_id)
@@ -70,13 +72,13 @@ class StudyIsolation:
         return {key: study for key, study in studies.items() if key not in self._aside}
 
     def is_due(self, study_id: int) -> bool:
-        """Whether a study is neither set aside nor at rest."""
+        """Whether a study is neither set aside nor resting."""
         rested = time.monotonic() >= self._rests_until.get(study_id, 0.0)
         return rested and study_id not in self._aside
 
     @contextlib.contextmanager
     def step(self, study: Study, step: Step) -> Iterator[None]:
-        """Do one step for a study in the block; what it raises about the study ends there.
+        """Do one step for a study in the block; exceptions that concern the study end there.
 
         Raises:
             UnavailableError: the database cannot be reached.
@@ -95,10 +97,10 @@ class StudyIsolation:
             self._spent[study.id] = (old[0] + took[0], old[1] + took[1])
 
     def set_aside(self, study: Study, step: Step, exc: BaseException) -> None:
-        """Pause a study for what a step has raised, and leave it alone until its row changes."""
+        """Pause a study after an exception in a step, and leave it alone until its row changes."""
         name = study.full_name
         if self._is_deleted(study.id):
-            # Just now, by its user: what a step met was half of it.
+            # Its user has just deleted it: the step saw only half of it.
             self._forget(study.id)
             return
         logger.error("study set aside", extra={"study": name, "step": step}, exc_info=exc)
@@ -126,7 +128,7 @@ class StudyIsolation:
             return False  # its row is what cannot be read
 
     def end_round(self, *, others: bool) -> None:
-        """Have a study that took long rest, if there are others that want the time."""
+        """Make a study that took long rest, if others need the time."""
         moment = time.monotonic()
         for study_id, (cpu, took) in self._spent.items():
             if others and (cpu > TURN_CPU_S or took > TURN_S):

@@ -1,8 +1,8 @@
-"""Pruning decisions that the server which took the reports could not make.
+"""Pruning decisions that the server which received the reports could not make.
 
-The pruner's memory is the leading coordinator's. Reports that another server took, or that came in
-while no coordinator led, are marked (`attempts.judged`), and the leader judges them in its round:
-the decision reaches the worker with its next report or beat.
+Only the leading coordinator has the pruner's memory. Reports that another server received, or that
+arrived while no coordinator led, are marked (`attempts.judged`), and the leader judges them in its
+round: the decision reaches the worker with its next report or beat.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def judge_waiting(
     waiting: Mapping[str, int],
     studies: Mapping[int, Study],
 ) -> None:
-    """Judge the attempts in `waiting` (id to study id) of studies in memory, each exactly once."""
+    """Judge the attempts in `waiting` (id to study id) of loaded studies, each exactly once."""
     for attempt, study_id in waiting.items():
         run = memory.get(study_id)
         if run is not None and isolation.is_due(study_id):
@@ -46,7 +46,7 @@ def judge_waiting(
 
 
 def save_marks(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, Any]) -> None:
-    """Store what the pruner left on a trial: without it a restart would prune differently."""
+    """Store what the pruner left on a trial: otherwise a restart would change its decisions."""
     marks = {key: value for key, value in attrs.items() if key.startswith(LEFT_BY_PRUNERS)}
     if marks:
         optuna_rows.set_trial_attrs(connection, optuna_id, marks)
@@ -55,7 +55,7 @@ def save_marks(connection: sa.Connection, optuna_id: int, attrs: Mapping[str, An
 def tell_stop(
     connection: sa.Connection, now: float, attempt: Attempt, attrs: Mapping[str, Any]
 ) -> None:
-    """Record why an attempt is stopped, where its pruner says why."""
+    """Record why an attempt is stopped, if its pruner says why."""
     for key in (STOPPED, MARK, HALVED):
         if key not in attrs:
             continue
@@ -74,7 +74,7 @@ def tell_stop(
 def _judge(storage: Storage, leadership: Leadership, run: StudyRun, attempt_id: str) -> None:
     with storage.begin("judge") as connection:
         leadership.require(connection)
-        # Held while it is judged: a report that comes meanwhile waits, and marks it again.
+        # Locked while it is judged: a report that arrives meanwhile waits, and marks it again.
         attempt = read_attempt(connection, attempt_id, hold=True)
         if attempt is None or attempt.number >= len(run.in_memory):
             return

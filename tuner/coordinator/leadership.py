@@ -1,4 +1,4 @@
-"""Who coordinates: a row with holder, epoch and lease. Every coordinator write has its epoch."""
+"""Who coordinates: a row with holder, epoch and lease. Every coordinator write checks the epoch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tuner.errors import FencedError, UnavailableError
 from tuner.storage import Storage, tables
 from tuner.trials.store.studies import skip_gap
 
-#: A leader that has not said so for this long leads no more.
+#: Seconds after its last extension at which a lead expires.
 LEAD_S = 10.0
 
 # Built once, because every writing transaction of the coordinator begins with it.
@@ -27,7 +27,7 @@ _PRESENT = (
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this host exists."""
+    """Whether a process with this pid exists on this host."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -38,7 +38,7 @@ def is_alive(pid: int) -> bool:
 
 
 class Leadership:
-    """This process's claim to be the one coordinator of a database."""
+    """This process's claim to be the only coordinator of a database."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -48,7 +48,7 @@ class Leadership:
     def acquire(self) -> bool:
         """Take or extend the lead; return whether this process leads.
 
-        A new holder gets a higher epoch, which fences the writes of the one before.
+        A new holder gets a higher epoch, which fences off writes by the previous one.
         """
         table = tables.leader
         with self._storage.begin("lead") as connection:
@@ -78,15 +78,15 @@ class Leadership:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Have a thread extend the lead while the block works for longer than a lease may last.
+        """Let a thread extend the lead while the block works for longer than a lease may last.
 
-        A lead that was lost is not taken back; the next `require` says so.
+        A lead that was lost is not regained; the next `require` reports it.
         """
         done = threading.Event()
 
         def extend() -> None:
             while not done.wait(LEAD_S / 3):
-                # What cannot be reached now is asked again, as long as the block works.
+                # If the database is unreachable, it is tried again as long as the block works.
                 with contextlib.suppress(UnavailableError):
                     self._extend()
 
@@ -108,7 +108,7 @@ class Leadership:
             )
 
     def release(self) -> None:
-        """Give up the lead at once, so that a successor need not wait for the lease to end."""
+        """Give up the lead immediately: a successor need not wait for the lease to expire."""
         with self._storage.begin("release-lead") as connection:
             connection.execute(
                 tables.leader.update()
@@ -117,11 +117,11 @@ class Leadership:
             )
 
     def void_dead_local(self) -> None:
-        """End the lead of a process of this host that is gone.
+        """End the lead of a process of this host that no longer exists.
 
-        Another host of the same name would be mistaken for this one, and its process for a dead
-        one: then the lead changes hands once more than it must, which the epochs make safe. So
-        this is for the start alone, and not for every round.
+        Another host with the same name would be mistaken for this one, and its process for a dead
+        one: then the lead changes hands unnecessarily, which is safe thanks to the epochs. So this
+        is only used at start, not in every round.
         """
         table = tables.leader
         with self._storage.begin("replace-leader") as connection:
@@ -129,10 +129,10 @@ class Leadership:
             if row is None:
                 return
             host, pid, _ = row.holder.rsplit("-", 2)
-            # In a container that was started again, the dead one had this process's own number.
+            # In a restarted container, the dead process may have had the same pid as this one.
             is_dead = not is_alive(int(pid)) or int(pid) == os.getpid()
             if host == socket.gethostname() and is_dead and row.holder != self.holder:
-                # Not earlier than now: from there on nobody coordinated (`skip_gap`).
+                # Not earlier than now: from then on nobody coordinated (`skip_gap`).
                 now = min(self._storage.now(connection), row.lease_until)
                 connection.execute(
                     table.update().where(table.c.holder == row.holder).values(lease_until=now)

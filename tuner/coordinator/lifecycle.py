@@ -1,4 +1,4 @@
-"""What becomes of a study: its results are told, and it goes on, waits, pauses or ends."""
+"""The lifecycle of a study: its results are told, and it continues, waits, pauses or ends."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Lifecycle:
     """Moves studies from state to state, as the leading coordinator.
 
     Args:
-        storage: the truth.
+        storage: the source of truth.
         leadership: of this process.
-        isolation: keeps the studies apart.
-        storage_problem: why nothing can be written to the log root at present, or None.
-        wake: has the loop look around again.
+        isolation: keeps the faults of one study from the others.
+        storage_problem: returns why nothing can be written to the log root at present, or None.
+        wake: makes the loop start another round.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Lifecycle:
         self._wait_reasons = WaitReasons(storage)
 
     def look_after(self, run: StudyRun, study: Study, round_state: RoundState) -> None:
-        """Tell the study's results, and see whether it goes on.
+        """Tell the study's results, and decide whether it continues.
 
         Args:
             run: the study in memory.
-            study: as this round found it.
-            round_state: what this round has seen.
+            study: as read in this round.
+            round_state: what this round has read.
         """
         with self._isolation.step(study, "telling its results"):
             self._tell(run, study, round_state)
@@ -116,12 +116,12 @@ class Lifecycle:
         self._wake()
 
     def _say_wait_reason(self, run: StudyRun, study: Study, round_state: RoundState) -> None:
-        """Have the study's status say why nothing is started, while that is so."""
+        """Show in the study's status why nothing is started, while that is so."""
         reason = self._wait_reasons.reason(run, study, round_state, self._storage_problem())
         if reason == study.reason:
             return
-        # What comes and goes while all is well is no event; what hindered the study and is gone is
-        # one, also when it now waits for something passing.
+        # What comes and goes in normal operation is not an event; a real obstacle that has
+        # disappeared is one, even if the study now waits for something passing.
         said = "" if is_passing(reason) else reason
         was_said = "" if is_passing(study.reason) else study.reason
         with self._storage.begin("wait-reason") as connection:

@@ -1,4 +1,4 @@
-"""What ends or pauses a study by itself: its budget, target, patience, and failures in a row."""
+"""What ends or pauses a study automatically: budget, target, patience, and failures in a row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.trials.timing import active_s
 
 
 def limit_reached(run: StudyRun, study: Study, now: float) -> str | None:
-    """Return which limit of the budget the study has reached, in words, or None."""
+    """Return in words which limit of the budget the study has reached, or None."""
     if run.nothing_left and run.in_flight == 0:
         head = "nothing to search" if run.awaits_space else "search space exhausted"
         return f"{head}: {run.nothing_left}"
@@ -32,7 +32,7 @@ def limit_reached(run: StudyRun, study: Study, now: float) -> str | None:
 
 
 def new_pause_reason(storage: Storage, run: StudyRun) -> str | None:
-    """Return a reason to pause for which the study has not paused before, or None."""
+    """Return a reason to pause for which the study has not been paused before, or None."""
     e = tables.events
     for reason in run.streaks.reasons:
         if reason in run.streaks.said:
@@ -45,6 +45,6 @@ def new_pause_reason(storage: Storage, run: StudyRun) -> str | None:
         with storage.read() as connection:
             if connection.execute(query.limit(1)).first() is None:
                 return reason
-        # The user has resumed the study all the same.
+        # The user has resumed the study despite it.
         run.streaks.said.add(reason)
     return None

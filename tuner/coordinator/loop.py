@@ -1,7 +1,7 @@
 """The coordinator: one loop over collect, expire, retry, propose and dispatch.
 
 Every step is idempotent, and its memory can be rebuilt from the Storage, so it may be killed at any
-point. (A retry is made in the transaction that ends the attempt before it: `attempts.py`.)
+point. (A retry is created in the transaction that ends the previous attempt: `attempts.py`.)
 """
 
 from __future__ import annotations
@@ -33,32 +33,33 @@ from tuner.trials.kinds import EXTERNAL, Kind, matches
 
 logger = logging.getLogger(__name__)
 
-#: The loop looks around this often even when nobody wakes it.
+#: Seconds between rounds if nobody wakes the loop.
 TICK_S = 0.5
-#: A worker that has just finished claims by itself; only later it needs a wake-up.
+#: Seconds for workers to claim by themselves, as they do right after a trial, before they are
+#: woken.
 DISPATCH_AFTER_S = 0.05
-#: After a fault of its own the loop tries again, but not at full speed.
+#: Seconds until the loop tries again after a fault of its own.
 FAULT_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PruneDecision:
-    """What the pruner says, and the system attributes it has left on the trial."""
+    """The pruner's decision, and the system attributes that it left on the trial."""
 
     prune: bool
     attrs: dict[str, Any]
 
 
 class Coordinator:
-    """The only process that writes Optuna's tables, and the only pruner.
+    """The only process that writes Optuna's tables, and that prunes.
 
     Args:
-        storage: the truth.
-        wakeups: how idle workers are woken; None: they ask by themselves.
+        storage: the source of truth.
+        wakeups: for waking idle workers; None: they poll.
         on_ready: called after attempts became ready, with their number by device, image and GPUs
-            (as many waiting claims look again).
-        storage_problem: why nothing can be written to the log root at present, or None.
-        instruments: count what it does.
+            (as many waiting claims are looked at again).
+        storage_problem: returns why nothing can be written to the log root at present, or None.
+        instruments: metrics of its work.
     """
 
     def __init__(
@@ -102,15 +103,15 @@ class Coordinator:
 
     @property
     def leads(self) -> bool:
-        """Whether this process coordinates at present."""
+        """Whether this process is the coordinator at present."""
         return self._leads
 
     def wake(self) -> None:
-        """Have the loop look around now. Safe from any thread."""
+        """Make the loop start a round now. Thread-safe."""
         self._woken.set()
 
     def stop(self) -> None:
-        """End the loop after its present round."""
+        """End the loop after its current round."""
         self._stopping = True
         self._woken.set()
 
@@ -118,8 +119,9 @@ class Coordinator:
         """Loop until `stop`; survives outages of the database and of Redis.
 
         Args:
-            void_dead_local: end the leases of dead workers of this host as soon as it leads; only
-                for a start that holds the home's lock, when no worker of this home can be starting.
+            void_dead_local: end the leases of this host's dead workers as soon as this process
+                leads; only for a start that holds the home's lock, when no worker of this home can
+                be starting.
         """
         while not self._stopping:
             self._woken.clear()
@@ -127,7 +129,8 @@ class Coordinator:
             try:
                 again = self.look_around(void_dead_local=void_dead_local)
                 self.instruments.round(time.monotonic() - start)
-                # Not before it leads: after a crash the dead leader's lease may have to end first.
+                # Not before it leads: after a crash, the dead leader's lease may have to expire
+                # first.
                 void_dead_local = void_dead_local and not self._leads
             except (UnavailableError, sa.exc.OperationalError, sa.exc.InterfaceError) as exc:
                 logger.warning("database not available", extra={"error": str(exc)[:200]})
@@ -137,9 +140,9 @@ class Coordinator:
                 self._lose_lead()
                 again = None
             except Exception:
-                # The loop must outlive its own faults: what is wrong is in the log, the database
-                # holds everything, and the memory is rebuilt from it. (A study's fault ends in
-                # its own step.)
+                # The loop must survive its own faults: the log says what is wrong, the database
+                # contains everything, and the memory is rebuilt from it. (A fault of one study ends
+                # in that study's step.)
                 logger.exception("coordinator round failed")
                 self._memory.clear()
                 again = FAULT_PAUSE_S
@@ -149,13 +152,13 @@ class Coordinator:
     def judge(
         self, study_id: int, number: int, attempt: int, points: list[tuple[int, float]]
     ) -> PruneDecision | None:
-        """Enter reports of an attempt of a running trial and let the pruner judge them.
+        """Enter reports of a running trial's attempt and let the pruner judge them.
 
         Called by the server's threads.
 
         Returns:
-            None when this process cannot judge it at present: it does not lead, or the study is not
-            in its memory. Then the leader judges in its next round (`judging.py`).
+            None if this process cannot judge at present: it does not lead, or the study is not in
+            its memory. Then the leader judges in its next round (`judging.py`).
         """
         run = self._memory.get(study_id) if self._leads else None
         if run is None or number >= len(run.in_memory):
@@ -167,12 +170,13 @@ class Coordinator:
         )
 
     def look_around(self, *, void_dead_local: bool = False) -> float | None:
-        """Do one round; return how long to wait for the next, if shorter than a tick.
+        """Do one round; return how long to wait for the next one, if shorter than a tick.
 
-        Called by the loop; by hand only where that does not run.
+        Called by the loop; call it directly only where the loop does not run.
         """
         if not self._is_settled:
-            # Once, at the start: after a crash the service goes on without waiting for the lease.
+            # Once, at start: after a crash the service continues without waiting for the lease to
+            # expire.
             self.leadership.void_dead_local()
             self._is_settled = True
         if not self._keep_lead():
@@ -207,7 +211,7 @@ class Coordinator:
                 raise problem
 
     def _expire(self, round_state: RoundState, *, void_dead_local: bool) -> None:
-        """End the leases that are over: twice a second, not in every round."""
+        """End expired leases: twice a second, not in every round."""
         moment = time.monotonic()
         if moment < self._expire_at and not void_dead_local:
             return
@@ -222,7 +226,7 @@ class Coordinator:
             return True
         led = self._leads
         self._leads = self.leadership.acquire()
-        # Renewed at a third of the lease, so that one slow round does not cost the lead.
+        # Renewed after a third of the lease, so that one slow round does not cost the lead.
         self._lead_until = moment + LEAD_S / 3
         if self._leads and not led:
             logger.info("coordinator leads", extra={"epoch": self.leadership.epoch})
@@ -241,7 +245,7 @@ class Coordinator:
         self._history_refresher.refresh(())
 
     def _dispatch(self, round_state: RoundState) -> bool:
-        """Wake idle workers for attempts that nobody has claimed; return if some are too young."""
+        """Wake idle workers for unclaimed attempts; return whether some attempts are too recent."""
         now, studies = round_state.now, round_state.studies
         offered = [row for row in round_state.ready if row.not_before <= now]
         due = [row for row in offered if row.created + DISPATCH_AFTER_S <= now]
@@ -257,7 +261,7 @@ class Coordinator:
         return len(due) < len(offered)
 
     def close(self) -> None:
-        """Let go of the studies and of the lead; the loop does so at its end."""
+        """Release the studies and the lead; the loop does so at its end."""
         self._history_refresher.stop()
         self._memory.close()
         if self._leads:

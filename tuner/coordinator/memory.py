@@ -1,7 +1,7 @@
-"""The studies that the coordinator has in memory, loaded from the Storage and kept up with it.
+"""The studies in the coordinator's memory, loaded from the Storage and kept up to date.
 
-To load a study of 100 000 trials takes many seconds. So studies are loaded beside the loop, which
-waits a moment for the small ones and goes on without the large ones until they are there.
+Loading a study with 100 000 trials takes many seconds. So studies are loaded beside the loop, which
+waits a moment for the small ones and continues without the large ones until they are ready.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from tuner.coordinator.study_run import StudyRun
 from tuner.storage import Storage
 from tuner.trials.study import Study
 
-#: So many are loaded at once: a small study need not wait for a large one.
+#: Number of studies loaded at a time, so that a small study need not wait for a large one.
 LOADERS = 4
-#: The loop waits so long for studies that it has begun to load, seconds.
+#: Maximum seconds that the loop waits for studies that it has begun to load.
 LOAD_WAIT_S = 0.5
 
 
 class Memory:
-    """The open studies by id. Only the loop changes it; `get` is safe from any thread.
+    """The open studies by id. Only the loop changes it; `get` is thread-safe.
 
     Args:
-        storage: the truth.
-        wake: told when a study was loaded, or a proposal was prepared.
+        storage: the source of truth.
+        wake: called when a study was loaded, or a proposal was prepared.
     """
 
     def __init__(self, storage: Storage, wake: Callable[[], None]) -> None:
@@ -36,28 +36,28 @@ class Memory:
         self._runs: dict[int, StudyRun] = {}
         self._lock = threading.Lock()
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
-        #: What is being loaded, as the study was when that began.
+        #: Studies being loaded, as they were when that began.
         self._loading: dict[int, tuple[Study, Future[StudyRun]]] = {}
         self._wait_until = 0.0
 
     def __len__(self) -> int:
-        """Return how many studies are loaded."""
+        """Return the number of loaded studies."""
         return len(self._runs)
 
     def __iter__(self) -> Iterator[StudyRun]:
-        """Iterate over the studies that are loaded."""
+        """Iterate over the loaded studies."""
         return iter(list(self._runs.values()))
 
     def get(self, study_id: int) -> StudyRun | None:
-        """Return a study, None when it is not loaded."""
+        """Return a study, None if it is not loaded."""
         with self._lock:
             return self._runs.get(study_id)
 
     def refresh(self, studies: Mapping[int, Study]) -> dict[int, tuple[Study, BaseException]]:
-        """Load what is missing or was edited, and forget what is no longer open.
+        """Load studies that are missing or were edited, and forget those no longer open.
 
         Returns:
-            Why studies could not be loaded, with the studies, by id.
+            The studies that could not be loaded, by id, with the exceptions.
         """
         for run in self:
             study = studies.get(run.study.id)
@@ -68,7 +68,7 @@ class Memory:
             if study is None or study.revision != begun.revision:
                 del self._loading[study_id]
                 future.add_done_callback(_close)
-        # The one with the fewest trials first: it is soon there.
+        # The one with the fewest trials first, because it loads fastest.
         missing = [row for key, row in studies.items() if not self._is_known(key)]
         for study in sorted(missing, key=_size):
             self._begin(study)
@@ -100,7 +100,7 @@ class Memory:
         return problems
 
     def forget(self, study_id: int) -> None:
-        """Have a study loaded anew by the next refresh."""
+        """Make the next refresh reload a study."""
         with self._lock:
             run = self._runs.pop(study_id, None)
         if run is not None:
@@ -115,7 +115,7 @@ class Memory:
             self.forget(run.study.id)
 
     def close(self) -> None:
-        """Forget every study, and load none any more."""
+        """Forget every study, and load no more."""
         self.clear()
         self._loaders.shutdown(wait=False, cancel_futures=True)
 
@@ -125,6 +125,6 @@ def _size(study: Study) -> int:
 
 
 def _close(future: Future[StudyRun]) -> None:
-    """Let go of a study that was loaded for nothing."""
+    """Release a study that was loaded in vain."""
     if not future.cancelled() and future.exception() is None:
         future.result().close()

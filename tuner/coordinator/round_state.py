@@ -1,7 +1,7 @@
-"""What one round of the coordinator looks at, read in one transaction.
+"""What one round of the coordinator works on, read in one transaction.
 
-A round runs several times for every trial, so it asks as little as it can. What changes while it
-works is seen by the next one: whoever changes something wakes the loop.
+There are several rounds per trial, so each reads as little as possible. Changes during a round are
+seen by the next one: whoever makes a change wakes the loop.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ class RoundState:
     now: float
     #: The open studies by id.
     studies: dict[int, Study]
-    #: Ids of studies with results that Optuna was not told yet.
+    #: Ids of studies with results not yet told to Optuna.
     untold: frozenset[int]
     #: Number of idle workers by device, image and GPUs.
     idle: Counter[Kind]
     #: Attempts with reports that no pruner has seen: their ids, and their studies' ids.
     unjudged: dict[str, int]
-    #: Attempts that wait to be claimed, and that `parallel` does not hold back.
+    #: Attempts that wait to be claimed, except those held back by `parallel`.
     ready: Sequence[ReadyAttempt]
     #: Number of them that idle workers may claim, by study id.
     offered: Counter[int]
-    #: Number of those that are executed again, by study id.
+    #: Number of them that are retries, by study id.
     repeated: Counter[int]
-    #: Number of attempts that are being executed, by study id.
+    #: Number of attempts being executed, by study id.
     leased: Counter[int]
-    #: What is wrong with the attempts of studies, by study id: they are not among the above.
+    #: Faults in studies' attempts, by study id: these studies are not included above.
     faults: dict[int, Exception]
 
 
@@ -97,7 +97,7 @@ def _sound(
     studies: dict[int, Study],
     faults: dict[int, Exception],
 ) -> Sequence[ReadyAttempt]:
-    """Return the ready attempts of studies whose values are of the right kind; note the others."""
+    """Return the ready attempts of studies with values of the right types; record the others."""
     for study in studies.values():
         with _noted(faults, study.id):
             _require_number("parallel", study.parallel)
@@ -111,7 +111,7 @@ def _sound(
 
 
 def _require_number(column: str, value: object) -> None:
-    # SQLite takes a text where the column says number.
+    # SQLite stores strings in number columns too.
     if value is not None and not isinstance(value, int | float):
         raise ValueError(f"{column} is {str(value)[:40]!r}, which is not a number")
 
@@ -119,7 +119,7 @@ def _require_number(column: str, value: object) -> None:
 def _allowed(
     ready: Sequence[ReadyAttempt], studies: dict[int, Study], leased: Counter[int]
 ) -> Sequence[ReadyAttempt]:
-    """Return the ready attempts without those that `parallel`, lowered meanwhile, holds back."""
+    """Return the ready attempts except those held back by `parallel`, lowered meanwhile."""
     taken = Counter(leased)
     allowed = []
     for row in ready:

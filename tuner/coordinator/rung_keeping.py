@@ -1,4 +1,4 @@
-"""The first rung of a study, decided after its results and stored before it holds."""
+"""The first rung of a study, decided from its results and stored before it applies."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tuner.storage import Storage, optuna_rows
 from tuner.trials.store.events import record_event
 from tuner.trials.store.studies import share_study
 
-#: An event of this kind says where trials are judged first, and why; the other that it misleads.
+#: Kinds of events: where trials are judged first, and why; and that this rung misleads.
 CHOSEN, MISLEADS = "pruner-rung", "pruner-misleads"
 
 
 def keep_first_rung(storage: Storage, leadership: Leadership, run: StudyRun) -> None:
-    """Choose, move or warn of the first rung, if what has ended since the last call says so.
+    """Choose, move or warn of the first rung, if trials that have ended since suggest so.
 
     Raises:
         FencedError: another coordinator leads.
-        MissingRowsError: Optuna's tables do not hold the study any more.
-        UnavailableError: the database cannot be reached; to be tried again.
+        MissingRowsError: Optuna's tables no longer contain the study.
+        UnavailableError: the database cannot be reached; try again.
     """
     if not run.rung_is_open:
         return

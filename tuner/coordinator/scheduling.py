@@ -1,4 +1,4 @@
-"""Who gets the idle workers: a trial is proposed for the study that is furthest below its share."""
+"""Assigns idle workers: a trial is proposed for the study furthest below its share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tuner.trials.states import StudyState
 
 logger = logging.getLogger(__name__)
 
-#: Proposals made in one round before results are looked at again.
+#: Maximum number of proposals in one round before results are looked at again.
 ROUND = 8
 
 
@@ -30,13 +30,13 @@ class Scheduling:
     """Proposes trials for idle workers.
 
     Args:
-        storage: the truth.
+        storage: the source of truth.
         leadership: of this process.
         memory: the open studies.
-        isolation: keeps the studies apart, one whose sampler fails from the others.
-        instruments: count the proposals.
+        isolation: keeps a study whose sampler fails from affecting the others.
+        instruments: metrics of the proposals.
         on_ready: called after attempts became ready, with their number by device, image and GPUs.
-        wake: has the loop look around again.
+        wake: makes the loop start another round.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Scheduling:
         self._turns = Turns()
 
     def propose(self, round_state: RoundState) -> int:
-        """Propose for idle workers, at most `ROUND` trials; return how many were made."""
+        """Propose at most `ROUND` trials for idle workers; return the number created."""
         ready = Counter(round_state.offered)
         made: Counter[Kind] = Counter()
         running = [
@@ -73,7 +73,7 @@ class Scheduling:
         for kind, count in round_state.idle.items():
             fitting = [run for run in running if matches(run.study, *kind)]
             wanted = count - sum(ready[run.study.id] for run in fitting)
-            # Trials of one study that run again and again keep no other from its turn.
+            # Retries of one study's trials must not keep the others from their turn.
             beside = count - sum(
                 ready[run.study.id] - round_state.repeated[run.study.id] for run in fitting
             )
@@ -102,7 +102,7 @@ class Scheduling:
         return made.total()
 
     def _next_in_turn(self, runs: list[StudyRun], held: Counter[int]) -> StudyRun | None:
-        """Return the study whose turn it is, of those that may still propose."""
+        """Return the study whose turn it is, among those that may still propose."""
         able = {run.study.id: run for run in runs if run.may_start}
         found = self._turns.next(map(_contender, able.values()), held)
         return None if found is None else able[found]
@@ -118,7 +118,7 @@ class Scheduling:
                 run.exhausted = str(exc)
 
     def _propose_one(self, run: StudyRun) -> bool:
-        """Make one trial; False: the study has none to give in this round."""
+        """Create one trial; False if the study has none to propose in this round."""
         start = time.monotonic()
         try:
             told = run.next_retry() or run.next_default()

@@ -1,4 +1,4 @@
-"""Rebuilding what the coordinator knows of a study from the Storage."""
+"""Rebuilds the coordinator's memory of a study from the Storage."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tuner.trials.trial import Trial
 def load_study_run(
     storage: Storage, study: Study, on_ready: Callable[[], None] = lambda: None
 ) -> StudyRun:
-    """Rebuild what the coordinator knows about a study from the database.
+    """Rebuild the coordinator's memory of a study from the database.
 
     Raises:
-        MissingRowsError: Optuna's tables do not hold the study any more.
-        Exception: whatever else its rows are in the way of.
+        MissingRowsError: Optuna's tables no longer contain the study.
+        Exception: anything else that damaged rows may cause.
     """
     spec = read_spec(study.spec_json)
     import_sampler(spec.sampler.name)
@@ -43,12 +43,12 @@ def load_study_run(
         )
         curves = read_curves(connection, study.id) if wanted else {}
         study_attrs = optuna_rows.study_attrs(connection, study.optuna_id)
-        # The pruner's, and no business of the sampler.
+        # It is the pruner's, and must not reach the sampler.
         run.load_rung(study_attrs.pop(FIRST_RUNG, None))
         run.in_memory.load_study_attrs(study_attrs)
         lesson = load_lesson(connection, study.id) if run.learns else None
     if lesson is not None and lesson.known != run.known.get("known"):
-        # Made for fewer parameters: another one is being learnt.
+        # It was made for fewer parameters: another one is being learned.
         run.lesson_text = lesson.text
     elif lesson is not None:
         run.take_lesson(
@@ -79,7 +79,7 @@ def load_study_run(
 
 
 def _require_all(connection: sa.Connection, study: Study, trials: Sequence[Trial]) -> None:
-    """See that every trial that was ever given a number is there, and none twice."""
+    """Check that every trial number assigned exists, exactly once."""
     s = tables.studies
     query = sa.select(s.c.next_number).where(s.c.id == study.id)
     given = connection.execute(query).scalar_one_or_none()
@@ -90,18 +90,18 @@ def _require_all(connection: sa.Connection, study: Study, trials: Sequence[Trial
 
 
 def _mended(study: Study, trials: Sequence[Trial]) -> list[int]:
-    """Return the trials whose failures are no lessons: of other code, or to be tried again.
+    """Return the trials whose failures to ignore: of other code, or to be tried again.
 
-    Other code fails elsewhere; and what is tried again gives a lesson of its own.
+    Other code fails differently; and a configuration that is tried again provides its own result.
     """
     again = set(study.retries_wanted)
     return [t.number for t in trials if t.code != study.code or t.number in again]
 
 
 def _retries(study: Study, trials: Sequence[Trial]) -> list[tuple[int, dict[str, Any]]]:
-    """Return the failed trials that are to be tried again and were not proposed again yet."""
+    """Return the failed trials to be tried again that have not been proposed again yet."""
     done = {trial.proposal.get("retry_of") for trial in trials}
-    # A study that is deleted at this moment has a row, as it was, and no trials.
+    # A study that is being deleted at this moment still has its row, but no trials.
     found = {trial.number: trial for trial in trials}
     return [
         (number, found[number].params)

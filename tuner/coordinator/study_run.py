@@ -1,4 +1,4 @@
-"""What the coordinator keeps in memory about one study; rebuilt from the Storage at any time."""
+"""The coordinator's memory of one study; it can be rebuilt from the Storage at any time."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from tuner.trials.states import TrialState
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 
-#: The longest that a study waits for its first lesson, seconds: a history of a thousand studies
-#: takes a third of it. What history cannot tell because of a fault is told at once.
+#: Maximum seconds that a study waits for its first lesson: a history of a thousand studies takes a
+#: third of it. If a fault prevents the lesson, the study does not wait.
 LESSON_WAIT_S = 30.0
 
 
 class StudyRun:
-    """One study as the coordinator sees it, with counters that cost no query.
+    """One study as seen by the coordinator, with counters that need no query.
 
     Attributes:
-        study: as it was when it was loaded; `revision` tells whether it is still current.
-        used: ended trials that count in the budget.
-        in_flight: proposed trials without an outcome that was told.
+        study: as it was when loaded; `revision` shows whether it is still current.
+        used: number of ended trials that count towards the budget.
+        in_flight: number of proposed trials whose outcome has not been told.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class StudyRun:
         self._pruner = make_pruner(spec.pruner.name, spec.pruner.options)
         if isinstance(self._pruner, HistoryPruner | HalvingPruner):
             self._pruner.constants = spec.space.fixed_values
-        #: Whether something has changed since the first rung was looked at.
+        #: Whether something has changed since the first rung was last checked.
         self._rung_is_due = isinstance(self._pruner, HalvingPruner)
         all_curves = spec.pruner.name != "none"
         self.in_memory = InMemoryStudy(self.name, goals, self._pruner, all_curves=all_curves)
@@ -68,9 +68,10 @@ class StudyRun:
         self.prefetch = Prefetch(self.in_memory, self.proposer, on_ready)
         #: The attempt of each trial that reported last.
         self._reporting: dict[int, int] = {}
-        #: Whether its sampler or its pruner takes something from history.
+        #: Whether its sampler or its pruner uses the history.
         self.learns = learns(spec)
-        #: Of the history that its newest lesson was made of, and what that said; None: no lesson.
+        #: Version of the history that its newest lesson is based on, and the lesson's text; None:
+        #: no lesson.
         self.lesson_version: str | None = None
         self.lesson_text = ""
         self._patience_until = time.monotonic() + LESSON_WAIT_S
@@ -83,21 +84,21 @@ class StudyRun:
         self.again: list[tuple[int, dict[str, Any]]] = []
         self._maximize = goals[0] == "maximize"
         self.streaks = FailureStreaks(self.name)
-        #: Why the sampler has nothing left to propose, once that is so.
+        #: Why the sampler has nothing left to propose, once that is the case.
         self.exhausted = ""
-        #: A trial with a result of a hypermodel in which nothing was found.
+        #: A trial of a hypermodel with a result but without any parameters found.
         self._found_nothing: int | None = None
 
     @property
     def remaining(self) -> int | None:
-        """How many more trials the budget allows to be proposed; None without a limit."""
+        """Number of trials that the budget still allows to be proposed; None without a limit."""
         if self.spec.budget.trials is None:
             return None
         return max(0, self.spec.budget.trials - self.used - self.in_flight)
 
     @property
     def nothing_left(self) -> str:
-        """Why no further trial can be proposed, a failed one to be tried again included."""
+        """Why no further trial can be proposed, not even a failed one to be tried again."""
         if self.again:
             return ""
         if self.awaits_space and self._found_nothing is not None:
@@ -115,21 +116,21 @@ class StudyRun:
 
     @property
     def awaits_space(self) -> bool:
-        """Whether nothing was met yet of the parameters it has: one trial at a time seeks.
+        """Whether none of its parameters has been encountered yet: one trial runs to find them.
 
-        A client of an external study need not say that it has met what the user has given.
+        A client of an external study need not report the parameters that the user has declared.
         """
         is_given = self.spec.is_external and len(self.spec.space) > 0
         return self.spec.finds_space and not self.spec.found and not is_given
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to choose: else a hypermodel's own defaults are tried."""
+        """Whether there is something to choose; otherwise a hypermodel's own defaults are tried."""
         return not self.awaits_space or len(self.spec.space) > 0
 
     @property
     def may_start(self) -> bool:
-        """Whether it may propose a trial at once."""
+        """Whether it may propose a trial now."""
         if self.remaining == 0 or self.free_slots == 0 or self.nothing_left:
             return False
         if self.awaits_space and self.in_flight:
@@ -138,14 +139,14 @@ class StudyRun:
 
     @property
     def known(self) -> dict[str, int]:
-        """What a proposal's record says of a space that grows; empty: it does not."""
+        """The record of a growing space for a proposal; empty if the space does not grow."""
         if not self.spec.finds_space:
             return {}
         return {"known": len(self.spec.space), "revision": self.study.revision}
 
     @property
     def awaits_lesson(self) -> bool:
-        """Whether it had better wait a little for what history has to say."""
+        """Whether it should wait a little for its lesson from the history."""
         is_early = self.learns and self.lesson_version is None
         return is_early and time.monotonic() < self._patience_until
 
@@ -158,7 +159,7 @@ class StudyRun:
         belief: CurveBelief | None = None,
         early: EarlyRanks | None = None,
     ) -> None:
-        """Propose from now on with what was learnt from history, and prune by its curves."""
+        """From now on, propose with what was learned from the history, and prune by its curves."""
         self.proposer.artifact = artifact
         if isinstance(self._pruner, HistoryPruner):
             self._pruner.take(belief)
@@ -170,7 +171,7 @@ class StudyRun:
 
     @property
     def rung_is_open(self) -> bool:
-        """Whether the pruner's first rung is to be looked at; history has the first word."""
+        """Whether the pruner's first rung is to be checked; the history is considered first."""
         return self._rung_is_due and not self.awaits_lesson
 
     @property
@@ -179,19 +180,19 @@ class StudyRun:
         return self._pruner.rung if isinstance(self._pruner, HalvingPruner) else None
 
     def decide_rung(self) -> FirstRung | None:
-        """Return what is to be stored of the first rung; None: it stays."""
+        """Return the decision on the first rung to be stored; None: no change."""
         if not isinstance(self._pruner, HalvingPruner):
             return None
         return self._pruner.decide(self.in_memory.study)
 
     def take_rung(self, rung: FirstRung | None) -> None:
-        """Judge from this first rung on, now that it is stored; None: it stays."""
+        """Judge from this first rung on, now that it is stored; None: no change."""
         self._rung_is_due = False
         if rung is not None and isinstance(self._pruner, HalvingPruner):
             self._pruner.take(rung)
 
     def load_rung(self, stored: Mapping[str, Any] | None) -> None:
-        """Take the first rung that the Storage holds, unless the spec says another one since."""
+        """Use the stored first rung, unless the spec has specified another one since."""
         if stored is None or not isinstance(self._pruner, HalvingPruner):
             return
         rung, given = FirstRung(**stored), self._pruner.rung
@@ -204,31 +205,31 @@ class StudyRun:
 
     @property
     def free_slots(self) -> int | None:
-        """How many more trials `parallel` allows at once; None without a cap."""
+        """Number of trials that `parallel` still allows to start; None without a limit."""
         if self.spec.parallel is None:
             return None
         return max(0, self.spec.parallel - self.in_flight)
 
     def judge(self, number: int, attempt: int, points: Sequence[tuple[int, float]]) -> bool:
-        """Enter reports of a running trial; return whether the pruner gives it up.
+        """Enter reports of a running trial; return whether the pruner stops it.
 
         Args:
             number: of the trial.
-            attempt: number of the attempt that reports. What an earlier one reported from its
-                first step on is taken back: a pruner looks at the last step there is.
+            attempt: number of the reporting attempt. Reports of an earlier attempt are removed from
+                this one's first step on, because a pruner looks at the last step that exists.
             points: steps and values, in the order of the steps.
         """
         if points and attempt > self._reporting.get(number, 0):
             self._reporting[number] = attempt
             self.in_memory.take_back(number, points[0][0])
-        # Every point is entered, also behind one that already decides.
+        # Every point is entered, even after one that already decides.
         verdicts = [self.in_memory.report(number, step, value) for step, value in points]
         return any(verdicts)
 
     def next_retry(self) -> Proposal | None:
-        """Return the configuration of the next failed trial that the user wants tried again.
+        """Return the configuration of the next failed trial that the user wants to try again.
 
-        It stays the next one until it is `proposed`: its commit may fail.
+        It remains the next one until it is `proposed`: its commit may fail.
         """
         if not self.again:
             return None
@@ -236,13 +237,13 @@ class StudyRun:
         return self._told(Choice(params=params, sampler=RETRY, seed=0), retry_of=number)
 
     def next_default(self) -> Proposal | None:
-        """Return the trial that is to find a hypermodel's parameters, where none is known."""
+        """Return the trial that discovers a hypermodel's parameters, if none are known."""
         if self.is_open:
             return None
         return self._told(Choice(params={}, sampler=DEFAULTS, seed=0))
 
     def _told(self, choice: Choice, retry_of: int | None = None) -> Proposal:
-        """Return a proposal that no sampler was asked for."""
+        """Return a proposal made without a sampler."""
         return Proposal(
             choice=choice,
             told=self.in_memory.told,
@@ -253,7 +254,7 @@ class StudyRun:
         )
 
     def proposed(self, params: Mapping[str, Any], *, is_retry: bool) -> None:
-        """Note that a trial with `params` was proposed and stored."""
+        """Record that a trial with `params` was proposed and stored."""
         if is_retry and self.again:
             self.again.pop(0)
         self.proposer.remember(params, is_retry=is_retry)
@@ -269,7 +270,7 @@ class StudyRun:
         if _had_less_time(trial, self.spec):
             self.in_memory.forget([trial.number])
         if trial.duration_s is not None:
-            # A moving average follows a study whose trials grow longer.
+            # A moving average adapts if trials become longer.
             old = self.trial_s
             self.trial_s = trial.duration_s if old is None else 0.9 * old + 0.1 * trial.duration_s
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
@@ -287,12 +288,12 @@ class StudyRun:
             self.since_best += 1
 
     def close(self) -> None:
-        """Let go of the proposing thread."""
+        """Release the proposing thread."""
         self.prefetch.close()
 
 
 def _had_less_time(trial: Trial, spec: StudySpec) -> bool:
-    """Whether a limit ended a trial that is shorter than the study's present one."""
+    """Whether a trial was ended by a time limit shorter than the study's present one."""
     if trial.cause != OVERDUE or not trial.duration_s:
         return False
     return spec.trial.timeout is None or trial.duration_s < spec.trial.timeout

@@ -1,4 +1,4 @@
-"""Why a running study starts no trial: what its status says while nothing of it runs."""
+"""Why a running study starts no trial: shown in its status while none of its trials runs."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ from tuner.trials.wait_reasons import (
     UNHEARD,
 )
 
-#: A reason must hold for so long before it is said, so that a study between two trials says none.
+#: Seconds that a reason must hold before it is shown, so that a study between two trials shows
+#: none.
 HOLD_S = 2.0
-#: What often passes by itself, such as a worker that is still starting, is given longer.
+#: The same for what often passes by itself, such as a worker that is still starting.
 LONG_HOLD_S = 6.0
-#: The fleet is looked at this often at most.
+#: Minimum seconds between two looks at the fleet.
 LOOK_S = 1.0
 _LONG = (
     NO_WORKER, NO_PROCESS, BUSY, ELSEWHERE, NOT_CLAIMING, PREPARING, STARTING, UNHEARD,
 )  # fmt: skip
-#: An idle worker that was heard of so long after a trial was ready has passed it by: it is woken at
-#: once, and asks every two seconds while Redis is away.
+#: Seconds after a trial became ready: an idle worker heard of later has ignored it, because it is
+#: woken immediately, and polls every two seconds while Redis is unavailable.
 PASSED_BY_S = 5.0
 #: Followed by the number of GPUs.
 _PER_WORKER = " --gpus-per-worker"
-#: Workers that are named with their reasons; of more, the number is given.
+#: Maximum number of workers named with their reasons; of more, only the number is given.
 MAX_NAMED = 3
 
 _c = tables.snapshots
@@ -55,27 +56,27 @@ _c = tables.snapshots
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What a study has to start, and what it needs for that."""
+    """What a study has to start, and what it requires for that."""
 
     device: str
     project: str
-    #: How many each of its trials owns.
+    #: Number that each of its trials owns.
     gpus: int
     image: str | None
-    #: Whether its code snapshot is missing in the database.
+    #: Whether its code snapshot is missing from the database.
     lacks_code: bool = False
-    #: Since when, or from when on, each attempt that waits may be claimed.
+    #: For each waiting attempt, when it became or will become claimable.
     ready: Sequence[float] = ()
-    #: How many of them idle workers may claim.
+    #: Number of them that idle workers may claim.
     offered: int = 0
 
 
 def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
-    """Return why a study of which nothing runs starts no trial; empty: nothing hinders it.
+    """Return why a study without running trials starts none; empty if nothing prevents it.
 
     Args:
-        need: of the study; it has something to start.
-        fleet: all workers that are there.
+        need: of the study, which has something to start.
+        fleet: all present workers.
         now: the database's time.
     """
     if need.lacks_code:
@@ -93,7 +94,7 @@ def find_reason(need: Need, fleet: Sequence[FleetWorker], now: float) -> str:
         return _misfit(need, fleet, of_device, of_size)
     allowed = [w for w in able if w.projects is None or need.project in w.projects]
     if not allowed:
-        # Which these are is nobody's business here.
+        # Their names must not be shown here.
         return (
             f"no worker has a token for project {need.project}; of the device and image that it "
             f"needs {'is' if len(able) == 1 else 'are'} {len(able)}, with tokens for other projects"
@@ -110,7 +111,7 @@ def _misfit(
     of_device: Sequence[FleetWorker],
     of_size: Sequence[FleetWorker],
 ) -> str:
-    """Return the reason of a study that no worker fits: by its device, its size or its image."""
+    """Return the reason if no worker fits a study: by its device, its size or its image."""
     if not of_device:
         kinds = _counted(worker.device for worker in fleet)
         return f"no {need.device} worker is there; the workers that are there: {kinds}"
@@ -121,7 +122,7 @@ def _misfit(
 
 
 def _other_size(need: Need, workers: Sequence[FleetWorker]) -> str:
-    """Return the reason of a study whose trials own more GPUs, or fewer, than any worker does."""
+    """Return the reason if a study's trials own more GPUs, or fewer, than any worker does."""
     needed = "1 GPU" if need.gpus == 1 else f"{need.gpus} GPUs"
     sizes = sorted({worker.gpus for worker in workers})
     if len(sizes) == 1:
@@ -137,7 +138,7 @@ def _other_size(need: Need, workers: Sequence[FleetWorker]) -> str:
 
 
 def _waiting_for(need: Need, takers: Sequence[FleetWorker], now: float) -> str:
-    """Return what a study waits for that has workers, some of them idle or all busy."""
+    """Return what a study waits for that has suitable workers, some idle or all busy."""
     idle = [worker for worker in takers if worker.state is WorkerState.IDLE]
     if need.ready and min(need.ready) > now:
         at = datetime.datetime.fromtimestamp(min(need.ready), datetime.UTC)
@@ -148,18 +149,18 @@ def _waiting_for(need: Need, takers: Sequence[FleetWorker], now: float) -> str:
         return PREPARING
     if not need.offered:
         return ELSEWHERE
-    # Who has ended without a word is counted as idle until it was silent for long.
+    # A worker that ended without notice counts as idle until it has been silent for long.
     passed = min(need.ready) + PASSED_BY_S
     return NOT_CLAIMING if any(worker.last_seen > passed for worker in idle) else UNHEARD
 
 
 def is_passing(reason: str) -> bool:
-    """Whether a reason is part of ordinary work, and no event."""
+    """Whether a reason is part of normal operation, and not worth an event."""
     return reason.startswith(PASSING)
 
 
 class WaitReasons:
-    """Says of each study why nothing of it runs, once that has been so for a while.
+    """Determines why no trial of a study runs, once that has been so for a while.
 
     Mutable: it remembers since when a reason has held.
     """
@@ -178,7 +179,7 @@ class WaitReasons:
         round_state: RoundState,
         storage_problem: str | None,
     ) -> str:
-        """Return what the status of a running study is to give as its reason now.
+        """Return the reason to show now in the status of a running study.
 
         Raises:
             UnavailableError: the database cannot be reached.
@@ -210,7 +211,7 @@ class WaitReasons:
         return self._held(study, find_reason(need, self._fleet, round_state.now), time.monotonic())
 
     def _held(self, study: Study, found: str, moment: float) -> str:
-        """Return the reason that was found once it has held, until then the one that stands."""
+        """Return the reason found once it has held for long enough, until then the present one."""
         text, since = self._since.get(study.id, ("", moment))
         if text != found:
             since = moment
@@ -221,7 +222,7 @@ class WaitReasons:
         return found if is_due else study.reason
 
     def _look(self, round_state: RoundState) -> None:
-        """Read the fleet, and which code is there, unless that was done just now."""
+        """Read the fleet, and which code exists, unless that was done just now."""
         moment = time.monotonic()
         if moment < self._looked_at + LOOK_S:
             return
@@ -244,7 +245,7 @@ def _named(workers: Sequence[FleetWorker]) -> str:
 
 
 def _short(image: str | None) -> str:
-    """Return an image with the first digits of its digest."""
+    """Return an image with its digest shortened."""
     if image is None:
         return "none"
     name, mark, digest = image.partition("@sha256:")

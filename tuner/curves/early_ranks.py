@@ -1,8 +1,8 @@
 """Whether ranks early in training predict the final ranks.
 
 Symbols: n trials that ran to their end, m studies, G = `CELLS` cells of progress; r, the rank
-    correlation of an intermediate value with the final one; z = artanh(r), whose variance is about
-    1 / (n - 3).
+correlation of an intermediate value with the final one; z = artanh(r), whose variance is about
+1 / (n - 3).
 """
 
 from __future__ import annotations

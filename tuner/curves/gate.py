@@ -1,7 +1,7 @@
 """How far the history is trusted, judging by the trials that ran to their end.
 
 Symbols: n finished trials; p, the history's prediction for each, at the moment when it was closest
-    to being stopped, that it would end in the best half; g, the trust.
+to being stopped, that it would end in the best half; g, the trust.
 
     P_used = g P + (1 - g) top
 

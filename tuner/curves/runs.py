@@ -1,7 +1,7 @@
 """Trials as far as they have run: the best value so far, by progress.
 
-Symbols: n trials, G = `CELLS` cells of progress. A step t of a horizon h lies in cell ceil(G t / h)
-    - 1: two trials with the same horizon of at most G steps are compared step by step.
+Symbols: n trials, G = `CELLS` cells of progress. Step t of a horizon h lies in the cell
+ceil(G t / h) - 1: two trials with the same horizon of at most G steps are compared step by step.
 """
 
 from __future__ import annotations

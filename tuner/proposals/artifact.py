@@ -1,4 +1,4 @@
-"""What a study knows from history: its sampler a prior for each metric, its pruner the curves."""
+"""What a study knows from the history: priors for its sampler, curves for its pruner."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ if TYPE_CHECKING:  # scipy takes a quarter of a second, and most samplers do wit
     from tuner.surrogate.history.prior import Prior
 
 _LENGTH = struct.Struct(">I")
-#: Stands where the length of a further prior would: what follows is the pruner's.
+#: In place of the length of a further prior: what follows is the pruner's part.
 _CURVES = b"\xff\xff\xff\xff"
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """The priors of a study's metrics, in their order; None: history tells nothing of a metric.
+    """The priors of a study's metrics, in their order; None: the history says nothing on a metric.
 
-    At least one of them is there: a study without a prior has no artifact.
+    At least one prior exists: a study without any has no artifact.
     """
 
     priors: tuple[Prior | None, ...]
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of the content: of one metric the prior's own."""
+        """SHA-256 of the content: with a single metric, the prior's own."""
         keys = [prior.key if prior is not None else "" for prior in self.priors]
         return keys[0] if len(keys) == 1 else hashlib.sha256("/".join(keys).encode()).hexdigest()
 
     @property
     def prior(self) -> Prior | list[Prior | None] | None:
-        """As samplers take it: one prior, or a list of them with several metrics."""
+        """In the form samplers use: one prior, or a list of them with several metrics."""
         return self.priors[0] if len(self.priors) == 1 else list(self.priors)
 
     def to_bytes(self) -> bytes:
-        """Return the priors one after the other, each after its length; one of length 0 is None."""
+        """Return the priors in sequence, each preceded by its length; length 0 means None."""
         parts = [prior.to_bytes() if prior is not None else b"" for prior in self.priors]
         return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Artifact:
-        """Return what `to_bytes` was made of.
+        """Return the object that `to_bytes` serialized.
 
         Raises:
             ValueError: the content is damaged.
@@ -70,16 +70,16 @@ class Artifact:
 
 
 def join(artifact: Artifact | None, belief: CurveBelief | None) -> bytes:
-    """Return what is stored of a lesson; empty: it holds nothing."""
+    """Return the stored form of a lesson; empty if it contains nothing."""
     head = b"" if artifact is None else artifact.to_bytes()
     return head if belief is None else head + _CURVES + belief.to_bytes()
 
 
 def split(content: bytes) -> tuple[bytes, bytes]:
-    """Return the sampler's part of what `join` made, and the pruner's; empty: there is none.
+    """Return the sampler's and the pruner's parts of what `join` made; empty if missing.
 
     Raises:
-        ValueError: the content is cut off.
+        ValueError: the content is truncated.
     """
     at = 0
     while at < len(content):

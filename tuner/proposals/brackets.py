@@ -1,4 +1,4 @@
-"""How Hyperband divides the trials of a study; samplers see only those of the new one's bracket."""
+"""Hyperband's division of a study's trials; samplers see only the new trial's bracket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 
 class Brackets(TypedDict):
-    """The division; the names are Hyperband's options."""
+    """The parameters of the division, named like Hyperband's options."""
 
     min_resource: int
     max_resource: int
@@ -19,7 +19,7 @@ class Brackets(TypedDict):
 
 
 def bracket_pruner(brackets: Brackets | None) -> BasePruner:
-    """Return a pruner that divides the trials of a study so, and has judged none."""
+    """Return a pruner that divides the trials of a study this way, and has judged none."""
     return NopPruner() if brackets is None else _divide(brackets)
 
 
@@ -27,13 +27,13 @@ def _divide(brackets: Brackets) -> HyperbandPruner:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         pruner = HyperbandPruner(**brackets)
-    # With `max_resource` given it asks the study nothing.
+    # If `max_resource` is given it reads nothing from the study.
     pruner._try_initialization(None)  # type: ignore[arg-type]  # noqa: SLF001
     return pruner
 
 
 class Divider:
-    """Says of each trial in which bracket it is, as Optuna's samplers find it."""
+    """Determines each trial's bracket, for Optuna's samplers to use."""
 
     def __init__(self, brackets: Brackets) -> None:
         self.brackets = brackets

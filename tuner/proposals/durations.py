@@ -1,4 +1,4 @@
-"""How long trials took, for samplers to read: written once, when their results are told."""
+"""Durations of trials, for samplers to read: written once, when their results are told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Took = dict[str, float | None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Reporting:
-    """What an attempt reported numbers for, and how long it took from the first to the last."""
+    """The steps at which an attempt reported numbers, and the time from the first to the last."""
 
     id: str
     first: int
@@ -27,16 +27,16 @@ class _Reporting:
 def read_durations(
     connection: sa.Connection, study_id: int, trials: Sequence[Trial]
 ) -> dict[int, Took]:
-    """Return how long ended trials took, by number: `TOOK_ATTR` says what it holds.
+    """Return durations of ended trials by number, in the form described at `TOOK_ATTR`.
 
-    An attempt that went on from a checkpoint is counted as if it had made the epochs before it at
-    its own speed. What failed for another cause than its time limit, or whose time is not known,
-    is left out.
+    An attempt that continued from a checkpoint is counted as if it had also trained the epochs
+    before it at its own speed. Trials that failed for a cause other than their time limit, or whose
+    duration is unknown, are left out.
 
     Args:
         connection: to the database.
         study_id: of the study.
-        trials: of it, that have ended.
+        trials: ended trials of the study.
     """
     timed = [trial for trial in trials if trial.duration_s and trial.cause in (None, OVERDUE)]
     if not timed:
@@ -48,7 +48,7 @@ def read_durations(
 
 def _took(trial: Trial, attempts: Sequence[_Reporting]) -> Took | None:
     seconds = float(trial.duration_s or 0.0)
-    # A limit is one for each attempt: what earlier ones did has no part in it.
+    # A time limit applies to each attempt: earlier attempts do not count.
     if trial.cause == OVERDUE:
         return {"seconds": seconds, "reporting": None}
     own = [attempt for attempt in attempts if attempt.id == trial.outcome_attempt]
@@ -69,7 +69,7 @@ def _took(trial: Trial, attempts: Sequence[_Reporting]) -> Took | None:
 def _read_reported(
     connection: sa.Connection, study_id: int, numbers: Sequence[int]
 ) -> dict[int, list[_Reporting]]:
-    """Return the attempts that reported numbers, by the number of their trial."""
+    """Return the attempts that reported numbers, by trial number."""
     r, a = tables.reports, tables.attempts
     query = (
         sa.select(

@@ -1,7 +1,7 @@
-"""Trials that failed as if the next ones would too: reasons for a study to pause.
+"""Failures that suggest the next trials will fail too: reasons for a study to pause.
 
-A study whose trials all fail must not use up its budget for nothing, and one whose trials are never
-counted must not run for ever. Whoever resumes it means it: each reason pauses a study once.
+A study whose trials all fail must not waste its budget, and one whose trials are never counted must
+not run forever. A user who resumes the study has decided: each reason pauses a study only once.
 """
 
 from __future__ import annotations
@@ -14,24 +14,26 @@ from tuner.trials.causes import POLICIES, is_infeasible
 from tuner.trials.states import TrialState
 from tuner.trials.trial import Trial
 
-#: How many of the first trials must fail alike for the study to pause.
+#: Number of first trials that must fail in the same way for the study to pause.
 SAME_FAILURES = 3
-#: How many of the first trials must be pruned without any value for the study to pause.
+#: Number of first trials that must be pruned without any value for the study to pause.
 VALUELESS = 3
-#: After so many failures alike in a row, and after as many again, it pauses.
+#: Number of consecutive failures of the same kind after which it pauses, and again after as many
+#: more.
 ROW = 10
-#: After so many trials in a row that the budget does not count, and after as many again, it pauses.
+#: Number of consecutive trials not counted in the budget after which it pauses, and again after as
+#: many more.
 UNCOUNTED = 5
-#: The longest line of an error that is shown, characters.
+#: Maximum length of an error's line that is shown, in characters.
 _LONGEST = 300
 _NUMBERS = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
 class FailureStreaks:
-    """The failures of one study. Mutable: it is told of every trial, in the order of their telling.
+    """The failures of one study. Mutable: it is told every trial, in the order of the results.
 
-    The same trials give the same reasons, so that a coordinator that was killed before it could
-    pause the study does so after its restart, and one that did need not do it again.
+    The same trials give the same reasons, so a coordinator that was killed before it could pause
+    the study does so after its restart, and one that did need not do it again.
 
     Args:
         study: its name, for the commands in a reason.
@@ -40,7 +42,7 @@ class FailureStreaks:
     def __init__(self, study: str) -> None:
         #: Reasons for which the study is known to have paused already.
         self.said: set[str] = set()
-        #: Failures from before something was mended: see `_note_mended`.
+        #: Failures from before a repair: see `_note_mended`.
         self.mended: frozenset[int] = frozenset()
         self._study = study
         self._ended = 0
@@ -48,9 +50,9 @@ class FailureStreaks:
         self._worked = 0
         self._alike: list[tuple[Cause | None, str]] = []
         self._row: list[Trial] = []
-        #: Whether the row holds all failures so far.
+        #: Whether the row contains all failures so far.
         self._is_whole = True
-        #: When the study was last to pause because of the row.
+        #: Number of the last trial for which the study was to pause because of the row.
         self._paused = math.inf
         self._uncounted = 0
         self._reasons: dict[str, str] = {}
@@ -61,7 +63,7 @@ class FailureStreaks:
         return list(self._reasons.values())
 
     def note(self, trial: Trial) -> None:
-        """Take in a trial that has ended."""
+        """Record a trial that has ended."""
         self._ended += 1
         self._note_first(trial)
         self._note_valueless(trial)
@@ -80,8 +82,8 @@ class FailureStreaks:
             or trial.cause == "cancelled"
         ):
             return
-        # What an error says is the same in every trial; the words about a tensor that did not fit,
-        # or a worker that is gone, need not be.
+        # The text of an error is the same in every trial; that about a tensor that did not fit, or
+        # a worker that is gone, may differ.
         key = _last_line(trial.error) if trial.cause == "error" else ""
         self._alike.append((trial.cause, key))
         if len(self._alike) == SAME_FAILURES and len(set(self._alike)) == 1:
@@ -131,10 +133,10 @@ class FailureStreaks:
         self._reasons.pop("row", None)
 
     def _note_mended(self, trial: Trial) -> None:
-        """See whether what made all trials so far fail alike was mended during a pause.
+        """Check whether the common cause of all failures so far was repaired during a pause.
 
-        So it was when the first trial that was proposed after the pause works: then the failures
-        said nothing of their configurations. A bad region goes on to fail.
+        That is the case if the first trial proposed after the pause succeeds: then the failures
+        said nothing about their configurations. A bad region of the space would continue to fail.
         """
         all_alike = self._worked == 0 and self._is_whole
         before = all(row.created <= self._paused for row in self._row)
@@ -142,7 +144,7 @@ class FailureStreaks:
             self.mended = frozenset(row.number for row in self._row)
 
     def _note_uncounted(self, trial: Trial) -> None:
-        # By the cause: what is tried again by the user is not counted either.
+        # By cause: trials that the user tries again are not counted either.
         policy = None if trial.cause is None else POLICIES.get(trial.cause)
         if trial.state is not TrialState.FAIL or policy is None or policy.counted:
             self._uncounted = 0
@@ -158,7 +160,7 @@ class FailureStreaks:
 
 
 def _kind(trial: Trial) -> tuple[Cause | None, str]:
-    """Return what failures alike share: the cause, and what an error says but for its numbers."""
+    """Return what similar failures share: the cause, and the error's text without numbers."""
     # A shape, or a value, differs from trial to trial.
     line = _NUMBERS.sub("", _last_line(trial.error)) if trial.cause == "error" else ""
     return trial.cause, line

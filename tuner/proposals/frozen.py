@@ -1,4 +1,4 @@
-"""A stored trial as Optuna's samplers and pruners take it."""
+"""A stored trial in the form that Optuna's samplers and pruners use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.proposals.proposing import Proposer
 from tuner.trials.states import TrialState
 from tuner.trials.trial import Trial
 
-#: Optuna's words for how a trial ended.
+#: Optuna's states of ended trials.
 STATES: Mapping[TrialState, OptunaState] = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
     TrialState.PRUNED: OptunaState.PRUNED,
@@ -22,7 +22,7 @@ STATES: Mapping[TrialState, OptunaState] = {
 
 
 def told_values(trial: Trial) -> list[float]:
-    """Return what an ended trial is told with: a value for each metric, none when it failed."""
+    """Return the values told for an ended trial: one per metric, or none if it failed."""
     if trial.state is TrialState.FAIL:
         return []
     return [float(value) for value in trial.values]
@@ -37,12 +37,12 @@ def freeze(
     attrs: Mapping[str, Any],
     curve: Mapping[int, float],
 ) -> FrozenTrial:
-    """Return a trial as Optuna holds it; number and id are the caller's.
+    """Return a trial as stored by Optuna; the caller sets number and id.
 
     Args:
         proposer: of the study.
         params: our values.
-        state: COMPLETE, PRUNED or FAIL; None while its result was not told.
+        state: COMPLETE, PRUNED or FAIL; None until its result is told.
         values: see `told_values`.
         attrs: its system attributes.
         curve: reported values by step.

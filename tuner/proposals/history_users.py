@@ -1,19 +1,19 @@
-"""Which studies take something from history."""
+"""Which studies use the history."""
 
 from tuner.registry import PRUNERS, SAMPLERS, Trait
 from tuner.spec import StudySpec
 
-#: The pruner that foretells from curves of before.
+#: The pruner that predicts from earlier curves.
 HISTORY = "history"
 
 
 def takes_prior(spec: StudySpec) -> bool:
-    """Whether the study's sampler learns from history."""
+    """Whether the study's sampler learns from the history."""
     return SAMPLERS.has(spec.sampler.name, Trait.LEARNS)
 
 
 def seeks_first_rung(spec: StudySpec) -> bool:
-    """Whether history may say from when on ranks predict the end."""
+    """Whether the history may determine from when on ranks predict the end."""
     is_open = spec.pruner.min_resource in (None, "auto")
     return is_open and bool(spec.history) and PRUNERS.has(spec.pruner.name, Trait.RUNGS)
 

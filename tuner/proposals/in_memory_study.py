@@ -1,17 +1,17 @@
-"""A study in memory, as the samplers and pruners see it; rebuilt from the Storage at any time.
+"""A study in memory, as seen by samplers and pruners; rebuilt from the Storage at any time.
 
-It is an Optuna study of the same name and pruner, with the trials in number order. Only the
-coordinator changes it. Pruners ask it instead of the database, and samplers see the snapshots that
-are taken of it: asking costs no commit, and a crash loses nothing that the database does not hold.
+It is an Optuna study with the same name and pruner, and the trials in number order. Only the
+coordinator changes it. Pruners read it instead of the database, and samplers see snapshots of it:
+reading needs no commit, and a crash loses nothing that the database does not have.
 
-In one thing it differs from the database. A trial whose configuration is to blame for its failure
-is FAIL there, which samplers skip: they would propose the same bad region for ever. Here it is
-PRUNED with a constraint that it violates, which TPE ranks behind every other trial. The other
-samplers learn from complete trials alone. What is forgotten (its code was mended since) is FAIL for
+It differs from the database in one respect. A trial whose configuration is to blame for its failure
+is FAIL there, which samplers ignore: they would propose the same bad region forever. Here it is
+PRUNED with a violated constraint, which TPE ranks behind every other trial. The other samplers
+learn only from complete trials. A forgotten failure (its code was repaired since) is FAIL for
 samplers too.
 
-A report that is not a finite number does not enter: it is no rank, and pruners and samplers see the
-trial as if that step had not been reported. The database holds it.
+A report that is not a finite number is not entered: it has no rank, so pruners and samplers see the
+trial as if that step had not been reported. The database keeps it.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from tuner.proposals.study_snapshot import StudySnapshot, running_trial
 from tuner.samplers.marks import told_attrs
 from tuner.trials.causes import CAUSE_ATTR, is_infeasible
 
-#: What pruners keep on a trial: that they condemned it; in studies of earlier releases also which
-#: rungs it has completed. The keys begin so.
+#: Prefixes of the attributes that pruners keep on a trial: that they condemned it; in studies of
+#: earlier releases also which rungs it has completed.
 LEFT_BY_PRUNERS = ("completed_rung_", HALVED, MARK, STOPPED)
-#: Optuna's name of a constraint; a value above 0 violates it, this one more than any other.
+#: Optuna's name of a constraint; a value above 0 violates it, this one the most.
 _INFEASIBLE: dict[str, Any] = {"constraints:tuner": math.inf}
 
 
 class InMemoryStudy:
-    """The in-memory study. `lock` is held while a result enters it and while a snapshot is taken.
+    """The in-memory study. `lock` is held while a result is entered and while a snapshot is taken.
 
     Args:
         name: of the study.
         goals: of its metrics.
         pruner: judges the reports.
-        all_curves: whether complete trials keep their curves, as they must for a pruner that
-            compares with them; pruned trials always do.
+        all_curves: whether complete trials keep their curves, for pruners that compare with them;
+            pruned trials always do.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class InMemoryStudy:
                 storage=self.storage, study_name=name, directions=list(goals), pruner=pruner
             )
         self._study_id = self.study._study_id  # noqa: SLF001 - the storage API asks for it
-        #: How many results have entered: what a proposal was conditioned on.
+        #: Number of results told, on which a proposal is conditioned.
         self.told = 0
-        #: Numbers of failed trials that no longer speak against their configurations.
+        #: Numbers of failed trials that no longer count against their configurations.
         self._forgotten: set[int] = set()
         self._ids: list[int] = []
         self._running: set[int] = set()
@@ -83,11 +83,11 @@ class InMemoryStudy:
         return len(self._ids)
 
     def load_trial(self, number: int, trial: FrozenTrial) -> None:
-        """Append a trial that the Storage holds; its number must be the next one.
+        """Append a trial from the Storage; its number must be the next one.
 
         Args:
             number: of the trial.
-            trial: as the Storage holds it; the attribute `CAUSE_ATTR` says why it failed.
+            trial: as stored; the attribute `CAUSE_ATTR` says why it failed.
         """
         if number != len(self._ids):
             raise ValueError(f"expected trial {len(self._ids)}, got {number}")
@@ -133,7 +133,7 @@ class InMemoryStudy:
         for number in forgotten:
             trials[number] = as_forgotten(trials[number])
         for number in pending:
-            # Reports come at any time: what a sampler saw of them could not be told afterwards.
+            # Reports arrive at any time: what a sampler saw of them could not be reproduced later.
             trials[number] = _without_reports(trials[number])
         return StudySnapshot(
             study=self.study.study_name,
@@ -157,22 +157,22 @@ class InMemoryStudy:
         cause: str | None = None,
         took: Mapping[str, float | None] | None = None,
     ) -> None:
-        """Enter a trial's result; a second time it changes nothing.
+        """Enter a trial's result; idempotent.
 
         Args:
             number: of the trial.
             state: a finished one.
-            values: one for each metric, or none.
-            curve: all its reported values by step, whatever was entered by `report`.
+            values: one per metric, or none.
+            curve: all its reported values by step, regardless of what `report` has entered.
             cause: why it failed, if it did.
-            took: how long it took, where samplers ask for that.
+            took: its duration, if samplers need it.
         """
         with self.lock:
             trial_id = self._ids[number]
             trial = copy.copy(self.storage.get_trial(trial_id))
             if trial.state.is_finished():
                 return
-            # An attempt that began again has taken steps back, which no public method does.
+            # An attempt that started over has removed steps, which no public method does.
             trial.intermediate_values = numbers_of(curve) if self._keeps(state) else {}
             self.storage._set_trial(trial_id, trial)  # noqa: SLF001
             attrs = told_attrs(cause, took)
@@ -185,7 +185,7 @@ class InMemoryStudy:
             self.told += 1
 
     def forget(self, numbers: Iterable[int]) -> None:
-        """Have failures of trials, also those to come, teach samplers nothing from now on."""
+        """Make samplers ignore failures of these trials, including future ones, from now on."""
         with self.lock:
             self._forgotten.update(numbers)
 
@@ -193,7 +193,7 @@ class InMemoryStudy:
         return self.all_curves or state == TrialState.PRUNED
 
     def report(self, number: int, step: int, value: float) -> bool:
-        """Enter a report of a running trial; return whether the pruner gives it up."""
+        """Enter a report of a running trial; return whether the pruner stops it."""
         trial_id = self._ids[number]
         if self.storage.get_trial(trial_id).state.is_finished():
             return False
@@ -204,7 +204,7 @@ class InMemoryStudy:
         return pruner.prune(self.study, self.storage.get_trial(trial_id))
 
     def take_back(self, number: int, step: int) -> None:
-        """Forget the reports of a running trial from `step` on: a later attempt begins there."""
+        """Remove a running trial's reports from `step` on: a later attempt starts there."""
         with self.lock:
             trial_id = self._ids[number]
             trial = copy.copy(self.storage.get_trial(trial_id))
@@ -223,17 +223,17 @@ class InMemoryStudy:
         return dict(self.storage.get_study_system_attrs(self._study_id))
 
     def load_study_attrs(self, attrs: Mapping[str, Any]) -> None:
-        """Set system attributes of the study, as the Storage or a proposal holds them."""
+        """Set system attributes of the study, as stored or as part of a proposal."""
         for key, value in attrs.items():
             self.storage.set_study_system_attr(self._study_id, key, value)
 
     def pending(self) -> list[int]:
-        """Return the numbers of the trials that are proposed and have no result."""
+        """Return the numbers of the proposed trials without a result."""
         return sorted(self._running)
 
 
 def as_sampler_sees(trial: FrozenTrial, *, all_curves: bool) -> FrozenTrial:
-    """Return a trial of the Storage as it stands in the in-memory study; see `InMemoryStudy`."""
+    """Return a stored trial in the form used in the in-memory study; see `InMemoryStudy`."""
     seen = copy.copy(trial)
     seen.intermediate_values = numbers_of(trial.intermediate_values)
     is_ended = trial.state.is_finished()
@@ -250,12 +250,12 @@ def numbers_of(curve: Mapping[int, float]) -> dict[int, float]:
 
 
 def is_lesson(trial: FrozenTrial) -> bool:
-    """Whether a trial, as samplers see it, says that its configuration made it fail."""
+    """Whether a trial, as seen by samplers, indicates that its configuration made it fail."""
     return trial.state == TrialState.PRUNED and _INFEASIBLE.items() <= trial.system_attrs.items()
 
 
 def as_forgotten(trial: FrozenTrial) -> FrozenTrial:
-    """Return a trial that `is_lesson` as one that teaches nothing."""
+    """Return a trial that `is_lesson` as one that samplers ignore."""
     seen = copy.copy(trial)
     seen.state = TrialState.FAIL
     seen.system_attrs = {k: v for k, v in trial.system_attrs.items() if k not in _INFEASIBLE}

@@ -1,9 +1,9 @@
-"""Proposals prepared ahead, so that a free worker never waits for a fit.
+"""Prepares proposals in advance, so that a free worker never waits for a fit.
 
-A proposal that has been computed but not yet given out lives in memory only. It is used fresh when
-it can be had within the waiting time, stale when it cannot. When there is none at all the worker
-stays idle for a small share of what a trial lasts, while other studies are served; only then the
-cheap (random) choice is taken. The trial records which of these it was.
+A proposal that has been computed but not yet handed out exists in memory only. It is used fresh if
+available within the waiting time, or stale otherwise. If there is none at all, the worker stays
+idle for a small fraction of a trial's duration, while other studies are served; only then is the
+cheap (random) choice taken. The trial records which of these it was.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from tuner.proposals.in_memory_study import InMemoryStudy
 from tuner.proposals.proposal import Proposal
 from tuner.proposals.proposing import Proposer, Question
 
-#: The longest that a free worker waits for the sampler, seconds.
+#: Maximum seconds that a free worker waits for the sampler.
 LONGEST_WAIT_S = 0.2
-#: Waiting may cost this share of what a trial lasts, divided by the trials that run: with one
-#: worker a third of its time at most, and with many no more for all of them together. A proposal
-#: that does not know the last results is worth less than that; a study of no-op trials takes it.
+#: Waiting may cost this fraction of a trial's duration, divided by the number of running trials:
+#: with one worker at most a third of its time, and with many no more for all of them together. A
+#: proposal that does not know the latest results is worth less than that; a study of no-op trials
+#: accepts it.
 WAITING_SHARE = 0.5
-#: With nothing ready at all, waiting may take so many times what a proposal usually takes.
+#: Maximum wait if nothing is ready, as a multiple of the usual time for a proposal.
 PATIENCE = 3.0
-#: A worker may be idle for this share of what a trial lasts, between these bounds in seconds,
-#: before a random choice is taken: of a real training that choice wastes the whole.
+#: A worker may be idle for this fraction of a trial's duration, between these bounds in seconds,
+#: before a random choice is taken, which would waste a real training completely.
 IDLE_SHARE, LEAST_IDLE_S, LONGEST_IDLE_S = 0.05, 0.5, 5.0
-#: The same where no trial has ended yet.
+#: The same in seconds if no trial has ended yet.
 FIRST_IDLE_S = 2.0
 
 
 class Prefetch:
-    """Keeps the next proposal of one study ready. Used by the coordinator's thread alone."""
+    """Keeps the next proposal of one study ready. Used only by the coordinator's thread."""
 
     def __init__(
         self,
@@ -47,22 +48,22 @@ class Prefetch:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proposer")
         self._running: Future[Proposal] | None = None
         self._chance_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chance")
-        #: A random choice that is being made.
+        #: A random choice being made.
         self._chance: Future[Proposal] | None = None
         self._ready: Proposal | None = None
-        #: Results have come that the in-memory study does not hold: a proposal that is begun now
+        #: Results have arrived that the in-memory study does not contain: a proposal begun now
         #: would not know them, and while one is being made they wait.
         self.results_wait = False
-        #: Moving average of what one proposal costs, seconds.
+        #: Moving average of the time for one proposal, in seconds.
         self.ask_s = 0.0
-        #: Since when a worker waits for a proposal that is not ready.
+        #: Since when a worker has waited for a proposal that is not ready.
         self._idle_since: float | None = None
 
     def take(self, trial_s: float | None) -> Proposal | None:
-        """Return the next proposal; None: it is being made, `on_ready` will tell.
+        """Return the next proposal; None: it is being made, and `on_ready` follows.
 
         Args:
-            trial_s: how long a trial of this study lasts, if that is known.
+            trial_s: duration of a trial of this study, if known.
 
         Raises:
             SpaceExhaustedError: nothing is left to propose.
@@ -71,14 +72,14 @@ class Prefetch:
         was_fresh = self._is_fresh()
         deadline = time.monotonic() + self._waiting_s(trial_s)
         while not self._is_fresh():
-            # What is being made was perhaps asked for before the last result was told.
+            # The one being made may have been requested before the last result was told.
             self._start()
             left = deadline - time.monotonic()
             if left <= 0.0 or self._running is None:
                 break
             self._collect(left)
         if self._ready is None:
-            # A random choice is worse than the wait for a sampler that is nearly done.
+            # A random choice is worse than waiting for a sampler that is nearly finished.
             self._collect(min(LONGEST_WAIT_S, PATIENCE * self.ask_s))
         if self._ready is None and self._may_idle(trial_s):
             return None
@@ -93,9 +94,9 @@ class Prefetch:
         return chosen.prepared("waited" if is_fresh else "stale")
 
     def _by_chance(self) -> Proposal | None:
-        """Return a random choice; None: even that takes long, as in a space of 10 000 parameters.
+        """Return a random choice; None if even that takes long, as in a space of 10 000 parameters.
 
-        It is made beside the loop, which so waits no longer for this study than for any other.
+        It is made outside the loop, so that this study delays the loop no more than any other.
         """
         if self._chance is None:
             self._chance = self._chance_thread.submit(self._proposer.cheap, self._question())
@@ -108,29 +109,29 @@ class Prefetch:
             self._chance = None
             raise
         self._chance = None
-        # Another trial may have been proposed since it was asked for.
+        # Another trial may have been proposed since it was requested.
         return found if self._proposer.is_new(found) else None
 
     def prepare(self, trial_s: float | None) -> None:
         """Start computing the next proposal if waiting for it later would cost too much."""
-        # What it costs is not known before the first one, as after every restart.
+        # The cost is unknown before the first proposal, also after every restart.
         costly = self.ask_s == 0.0 or self.ask_s > self._waiting_s(trial_s)
         self._collect(0.0)
         if costly and not self._is_fresh():
             self._start()
 
     def settle(self, trial_s: float | None) -> None:
-        """Wait for a sampler that is nearly done, as a free worker would: results wait for it."""
+        """Wait for a sampler that is nearly finished, like a free worker: results wait for it."""
         if self._running is not None:
             wait([self._running], timeout=self._waiting_s(trial_s))
 
     @property
     def is_busy(self) -> bool:
-        """Whether a sampler is at work: what is told meanwhile makes its proposal a stale one."""
+        """Whether a sampler is at work: results told meanwhile make its proposal stale."""
         return self._running is not None and not self._running.done()
 
     def close(self) -> None:
-        """End the thread once its proposal is done."""
+        """End the thread once its proposal is finished."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._chance_thread.shutdown(wait=False, cancel_futures=True)
 
@@ -148,7 +149,7 @@ class Prefetch:
         return min(LONGEST_WAIT_S, WAITING_SHARE * trial_s / max(len(self._in_memory.pending()), 1))
 
     def _may_idle(self, trial_s: float | None) -> bool:
-        """Whether a worker may wait longer for the sampler that is at work."""
+        """Whether a worker may wait longer for the sampler at work."""
         moment = time.monotonic()
         if self._idle_since is None:
             self._idle_since = moment
@@ -159,7 +160,7 @@ class Prefetch:
 
     def _start(self) -> None:
         if self._running is None and not self.results_wait:
-            # Asked in this thread, which alone changes what is asked about.
+            # Created in this thread, the only one that changes the data it refers to.
             self._running = self._thread.submit(self._compute, self._question())
             self._running.add_done_callback(lambda _: self._on_ready())
 

@@ -1,4 +1,4 @@
-"""A proposed trial, and the record of what it was conditioned on, which is stored with it."""
+"""A proposed trial, and the record of its inputs, which is stored with it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tuner.proposals.brackets import Brackets
 from tuner.release import release
 from tuner.visible import finite
 
-#: What computes a proposal beside Tuner: another release may round, or choose, otherwise.
+#: Libraries that affect a proposal: another release may round, or choose, differently.
 LIBRARIES = ("optuna", "numpy", "scipy")
-#: The sampler of a failed trial that the user has tried again.
+#: Sampler name for a failed trial that the user has tried again.
 RETRY = "retry"
-#: The sampler of a trial of which nothing can be chosen: a hypermodel's own defaults.
+#: Sampler name for a trial without anything to choose: a hypermodel's own defaults.
 DEFAULTS = "defaults"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A configuration and who chose it."""
+    """A configuration, and who chose it."""
 
     params: dict[str, Any]
-    #: The sampler that really chose, which may be a fallback.
+    #: The sampler that actually chose, possibly a fallback.
     sampler: str
     seed: int
     #: How often it was asked before for this trial.
@@ -39,29 +39,29 @@ class Proposal:
     """A configuration for the next trial, and what it was conditioned on."""
 
     choice: Choice
-    #: How many results had entered, in the order of `tuner_trials.told`.
+    #: Number of results told, in the order of `tuner_trials.told`.
     told: int
-    #: How many trials there were; those without a result are `pending`.
+    #: Number of trials; those without a result are `pending`.
     trials: int
     pending: tuple[int, ...]
-    #: Numbers of failed trials whose lessons were forgotten by then.
+    #: Numbers of failed trials that were to be ignored by then.
     forgotten: tuple[int, ...] = ()
-    #: Key of what the sampler knew from history.
+    #: Key of what the sampler knew from the history.
     artifact: str | None = None
-    #: The longest that a trial might take, seconds; None: there was no limit.
+    #: Maximum seconds that a trial could take; None: no limit.
     limit_s: float | None = None
     all_curves: bool = True
     brackets: Brackets | None = None
-    #: Attributes of the study, and of its own trial, that the sampler has written.
+    #: Attributes of the study, and of its own trial, written by the sampler.
     study_attrs: Mapping[str, Any] = field(default_factory=dict)
     trial_attrs: Mapping[str, Any] = field(default_factory=dict)
-    #: What the sampler says about its choice.
+    #: The sampler's explanation of its choice.
     insight: Mapping[str, Any] | None = None
-    #: How it came out of the preparation; None for one that was tried again.
+    #: How it was prepared; None for one that was tried again.
     preparation: Preparation | None = None
-    #: The failed trial whose configuration this one tries again.
+    #: The failed trial whose configuration is tried again.
     retry_of: int | None = None
-    #: What other packages bring of the study's sampler and pruner, as "toy-samplers 1.2".
+    #: Other packages that provide the study's sampler or pruner, as "toy-samplers 1.2".
     packages: tuple[str, ...] = ()
 
     @property
@@ -71,15 +71,15 @@ class Proposal:
 
     @property
     def sampler(self) -> str:
-        """The sampler that really chose, which may be a fallback."""
+        """The sampler that actually chose, possibly a fallback."""
         return self.choice.sampler
 
     def prepared(self, how: Preparation) -> Proposal:
-        """Return the proposal with how it came out of the preparation."""
+        """Return the proposal with the way it was prepared."""
         return replace(self, preparation=how)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record that is stored with the trial: docs/explain.md explains it."""
+        """Return the record that is stored with the trial; docs/explain.md describes it."""
         return {
             "sampler": self.sampler,
             "preparation": self.preparation,
@@ -102,10 +102,10 @@ class Proposal:
 
 @cache
 def software(packages: tuple[str, ...] = ()) -> str:
-    """Return the releases that compute proposals in this process, and the kind of processor.
+    """Return the releases that compute proposals in this process, and the type of processor.
 
     Args:
-        packages: that bring the sampler or the pruner, where Tuner does not.
+        packages: that provide the sampler or the pruner, if Tuner does not.
     """
     versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
     return ", ".join([f"tuner {release()}", *versions, *packages, platform.machine()])

@@ -1,8 +1,8 @@
-"""Choosing the parameters of the next trial: valid, allowed, and not tried before.
+"""Chooses the parameters of the next trial: valid, allowed, and not tried before.
 
-The declared space is walked with Optuna's public sampler methods, as `Trial.suggest_*` would do it,
-but without writing: a proposal that is forbidden or repeats an earlier one is thrown away and asked
-for again with another seed, which costs no trial number. What it rests on is a `Question`: the same
+The declared space is walked with Optuna's public sampler methods, as by `Trial.suggest_*`, but
+without writing: a proposal that is forbidden or repeats an earlier one is discarded and requested
+again with another seed, which uses up no trial number. Its inputs form a `Question`: the same
 question has the same answer, in any process.
 """
 
@@ -26,32 +26,32 @@ from tuner.samplers import SamplerContext, make_sampler
 from tuner.space import Parameter, SearchSpace
 from tuner.space.optuna import distribution, from_optuna, to_optuna
 
-#: How often a sampler is asked again before random configurations are tried instead.
+#: Number of times a sampler is asked before random configurations are tried instead.
 SAMPLER_TRIES = 4
 RANDOM_TRIES = 200
-#: A finite space up to this size is listed to find what is left of it.
+#: Maximum size of a finite space that is enumerated to find what is left of it.
 LISTED = 20_000
 
 
 class SpaceExhaustedError(Exception):
-    """Every allowed configuration of a finite space was proposed already."""
+    """Every allowed configuration of a finite space has been proposed already."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """All that a proposal depends on, but for the study's own space, sampler and seed."""
+    """Everything that a proposal depends on except the study's own space, sampler and seed."""
 
     snapshot: StudySnapshot
-    #: Values that the trial has to have: those to start with whose turn it is.
+    #: Values that the trial must have: the configuration to try first whose turn it is.
     start: Mapping[str, Any]
-    #: What the sampler knows from history.
+    #: What the sampler knows from the history.
     artifact: Artifact | None = None
-    #: The longest that a trial may take, seconds.
+    #: Maximum seconds that a trial may take.
     limit_s: float | None = None
 
 
 def proposal_seed(study_seed: int, number: int, attempt: int = 0) -> int:
-    """Return the seed of a proposal: a function of study, trial and try alone, below 2**32."""
+    """Return the seed of a proposal: a function of study, trial and try only, below 2**32."""
     text = f"{study_seed}/{number}/{attempt}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
 
@@ -64,15 +64,15 @@ class Proposer:
         sampler: name in `SAMPLERS`.
         study_seed: below 2**32.
         fixed: configurations to try first, in this order; parameters left out are sampled.
-        options: the sampler's, as the spec gives them.
-        metric: name of the only metric; empty where there are several.
-        limit_s: the longest that a trial may take, seconds; None: there is no limit.
-        is_growing: whether trials may lack parameters that were found after them.
-        packages: that bring the study's sampler or pruner, where Tuner does not.
+        options: the sampler's options in the spec.
+        metric: name of the only metric; empty if there are several.
+        limit_s: maximum seconds that a trial may take; None: no limit.
+        is_growing: whether trials may lack parameters that were found later.
+        packages: that provide the study's sampler or pruner, if Tuner does not.
 
     Attributes:
-        artifact: what the sampler knows from history; may be set at any time, and holds for what
-            is asked from then on.
+        artifact: what the sampler knows from the history; may be set at any time, and applies to
+            later questions.
     """
 
     def __init__(
@@ -98,10 +98,11 @@ class Proposer:
         self._limit_s = limit_s
         self._packages = packages
         self._memory: dict[str, Any] = {}
-        #: The configurations that were proposed, and the number of the first trial with each.
+        #: The configurations proposed, with the number of the first trial of each.
         self._seen: dict[str, int] = {}
         self._count = 0
-        #: How many were proposed that are no retries: whose turn it is of those to try first.
+        #: Number of proposals that are not retries: determines whose turn it is of those to try
+        #: first.
         self._turn = 0
         self._has_conditions = is_growing or any(p.when for p in space.parameters)
         self._distributions = {
@@ -110,36 +111,36 @@ class Proposer:
 
     @property
     def artifact_key(self) -> str | None:
-        """The key of what the sampler knows from history at present."""
+        """The key of what the sampler presently knows from the history."""
         return None if self.artifact is None else self.artifact.key
 
     def remember(self, params: Mapping[str, Any], *, is_retry: bool = False) -> None:
-        """Note the configuration of the next trial, so that it is not proposed again.
+        """Record the configuration of the next trial, so that it is not proposed again.
 
         Args:
             params: the configuration.
-            is_retry: the user had it tried again: it takes no turn of those to try first.
+            is_retry: the user has it tried again: it does not use up a turn of those to try first.
         """
         self._seen.setdefault(self.space.key(params), self._count)
         self._count += 1
         self._turn += not is_retry
 
     def question(self, snapshot: StudySnapshot) -> Question:
-        """Return what is to be answered now.
+        """Return the question to be answered now.
 
         Args:
-            snapshot: of all trials that were noted.
+            snapshot: of all trials recorded.
         """
         return Question(
             snapshot=snapshot, start=self._start(), artifact=self.artifact, limit_s=self._limit_s
         )
 
     def propose(self, in_memory: InMemoryStudy) -> Proposal:
-        """Return the next configuration as the study's sampler wants it; see `answer`."""
+        """Return the next configuration chosen by the study's sampler; see `answer`."""
         return self.answer(self.question(in_memory.snapshot()))
 
     def answer(self, question: Question) -> Proposal:
-        """Return the configuration that the study's sampler wants. Safe in another thread.
+        """Return the configuration chosen by the study's sampler. May run in another thread.
 
         Raises:
             SpaceExhaustedError: nothing is left to propose.
@@ -155,7 +156,7 @@ class Proposer:
         return self._made(question, self._random(question), storage, None)
 
     def cheap(self, question: Question) -> Proposal:
-        """Return a random new configuration at once: the choice when the sampler is slow.
+        """Return a random new configuration immediately: used if the sampler is slow.
 
         Raises:
             SpaceExhaustedError: nothing is left to propose.
@@ -163,7 +164,7 @@ class Proposer:
         return self._made(question, self._random(question), None, None)
 
     def is_new(self, proposal: Proposal) -> bool:
-        """Return whether the proposal, made earlier, is not taken and may have the present turn."""
+        """Return whether a proposal made earlier is still free and may have the present turn."""
         is_free = self._is_new(proposal.params, self._count)
         return is_free and self._start().items() <= proposal.params.items()
 
@@ -217,7 +218,7 @@ class Proposer:
     def _ask(
         self, storage: SnapshotStorage, question: Question, seed: int
     ) -> tuple[dict[str, Any], Any]:
-        """Return a configuration, and what the sampler says about it."""
+        """Return a configuration, and the sampler's explanation of it."""
         context = SamplerContext(
             study_seed=self.study_seed,
             seed=seed,
@@ -239,7 +240,7 @@ class Proposer:
         number = question.snapshot.number
         seed = proposal_seed(self.study_seed, number, SAMPLER_TRIES)
         rng = random.Random(seed)  # noqa: S311 - not for security  # nosec B311  # no secret
-        # One to start with that was tried already (filled by chance) must not end the study.
+        # A configuration to try first that was already tried (by chance) must not end the study.
         for given in (question.start, {}) if question.start else ({},):
             for _ in range(RANDOM_TRIES):
                 params = self.space.walk(self._random_choice(rng, given))

@@ -1,4 +1,4 @@
-"""The trials of a study as they were recorded, and as samplers saw them by a record."""
+"""The trials of a study as recorded, and as samplers saw them at the time of a record."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from tuner.trials.states import TrialState
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedTrial:
-    """A trial as it ended, and the record of its proposal."""
+    """A trial with its outcome, and the record of its proposal."""
 
     number: int
     params: Mapping[str, Any]
     proposal: Mapping[str, Any]
-    #: Its place in the order in which results entered; None while it has none.
+    #: Its place in the order in which results were told; None while it has none.
     told: int | None
-    #: COMPLETE, PRUNED or FAIL, once it was told.
+    #: COMPLETE, PRUNED or FAIL, once told.
     state: TrialState | None = None
     cause: str | None = None
     values: Sequence[float] = ()
     curve: Mapping[int, float] = field(default_factory=dict)
-    #: How long it took, as samplers read it; None: it says nothing of that.
+    #: Its duration, as read by samplers; None if unknown.
     took: Mapping[str, Any] | None = None
 
 
 class StudyView:
-    """A study as it was in one of its revisions.
+    """A study as it was at one of its revisions.
 
     Args:
-        proposer: that its trials were noted to.
+        proposer: that remembers its trials.
         trials: all of them, in number order.
     """
 
@@ -50,7 +50,7 @@ class StudyView:
 
 
 def as_of(trial: RecordedTrial, revision: int | None) -> RecordedTrial:
-    """Return a trial without the values that it brought in after a revision."""
+    """Return a trial without the values that it contributed after a revision."""
     late = trial.proposal.get("late")
     if revision is None or not late:
         return trial
@@ -59,7 +59,7 @@ def as_of(trial: RecordedTrial, revision: int | None) -> RecordedTrial:
 
 
 class _FrozenTrial:
-    """One trial as samplers see it, before and after its result; made once for all proposals."""
+    """One trial as seen by samplers, before and after its result; shared by all proposals."""
 
     def __init__(self, proposer: Proposer, trial: RecordedTrial) -> None:
         self._proposer = proposer
@@ -67,7 +67,7 @@ class _FrozenTrial:
         self._made: dict[tuple[bool, bool], FrozenTrial] = {}
 
     def seen(self, *, is_told: bool, all_curves: bool) -> FrozenTrial:
-        """Return the trial as it stood in the snapshot of a proposal."""
+        """Return the trial as it was in the snapshot of a proposal."""
         key = (is_told, all_curves)
         if key not in self._made:
             self._made[key] = self._make(is_told=is_told, all_curves=all_curves)

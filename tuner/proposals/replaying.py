@@ -1,8 +1,8 @@
-"""Making the proposals of a study again from their records, to see that they come out the same.
+"""Reproduces a study's proposals from their records, to verify that they come out the same.
 
-A record says which results had entered, which trials there were, and what the sampler knew from
-history; the trials themselves and the artifact are in the database. Nothing else goes in: neither
-what a coordinator remembers nor when it was killed can matter.
+A record says which results had been told, which trials existed, and what the sampler knew from the
+history; the trials themselves and the artifact are in the database. There are no other inputs:
+neither a coordinator's memory nor the time when it was killed can matter.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ Verdict = Literal["same", "different", "unknown"]
 
 @dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """What came out for one trial."""
+    """The result for one trial."""
 
     trial: int
     verdict: Verdict
     #: Who chose: the sampler, a fallback, or `retry`.
     sampler: str
-    #: Why it is different or unknown; empty: it is the same.
+    #: Why it differs or is unknown; empty: it is the same.
     reason: str = ""
-    #: What was chosen this time, where that is different.
+    #: What was chosen this time, if different.
     params: Mapping[str, Any] | None = None
 
 
 class Replay:
-    """Makes the proposals of one study again.
+    """Reproduces the proposals of one study.
 
     Args:
         spec: of the study.
         seed: of the study.
         trials: all of them, in number order.
-        artifact: returns an artifact by its key; a `TunerError` says why it cannot.
+        artifact: returns an artifact by its key, or raises a `TunerError` that says why it cannot.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Replay:
         self._views: dict[int | None, StudyView] = {}
 
     def trial(self, number: int) -> Replayed:
-        """Make one proposal again and compare it with the trial's."""
+        """Reproduce one proposal and compare it with the trial's."""
         trial = self._trials[number]
         record = trial.proposal
         sampler = str(record.get("sampler", "unknown"))
@@ -95,10 +95,10 @@ class Replay:
         )
 
     def _unrecorded(self, record: Mapping[str, Any]) -> str:
-        """Return why the record does not say enough; empty: it does."""
+        """Return why the record is insufficient; empty if it is not."""
         if "trials" not in record:
             return "proposed by an earlier release, which recorded less"
-        # Else it depends on what a trial has left of which the record does not say it.
+        # Otherwise it depends on attributes that trials left, which the record does not contain.
         is_alone = SAMPLERS.has(self._spec.sampler.name, Trait.LEAVES_NOTHING)
         if is_alone or record["retry_of"] is not None:
             return ""
@@ -120,7 +120,7 @@ class Replay:
         return view.proposer.answer(question).choice
 
     def _view(self, record: Mapping[str, Any]) -> StudyView:
-        """Return the study as it was by the record: of a hypermodel it may have known less."""
+        """Return the study as of the record: if a hypermodel, with the parameters known then."""
         revision = record.get("revision")
         if revision not in self._views:
             space = self._spec.space
@@ -141,7 +141,7 @@ class Replay:
             snapshot=self._snapshot(record, known, view),
             start=start[turn] if turn < len(start) else {},
             artifact=None if key is None else self._load(key),
-            # Records of earlier releases name none, which was right: nothing was known of it.
+            # Records of earlier releases name none, correctly: no limit was known then.
             limit_s=record.get("limit_s"),
         )
 
@@ -209,9 +209,9 @@ def _entered(trial: RecordedTrial, told: int) -> bool:
 
 
 def _difference(trial: RecordedTrial, choice: Choice) -> str:
-    """Return in words how a choice differs from the trial's; empty: not at all."""
+    """Return in words how a choice differs from the trial's; empty if it does not."""
     record = trial.proposal
-    # What the trial met by itself was not chosen.
+    # Parameters that the trial encountered by itself were not chosen.
     late = record.get("late", {})
     params = {name: value for name, value in trial.params.items() if name not in late}
     if choice.params != params:

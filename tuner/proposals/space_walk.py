@@ -1,4 +1,4 @@
-"""Asking a sampler for one configuration, parameter by parameter, without writing a trial."""
+"""Asks a sampler for one configuration, parameter by parameter, without writing a trial."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class SpaceWalk:
     """One walk through the declared space with one sampler, as Optuna's `Trial` does it.
 
     Args:
-        storage: the study as the sampler is to see it; what it writes stays there.
+        storage: the study as the sampler should see it; it stores what the sampler writes.
         sampler: chooses.
         distributions: Optuna's, of the tuned parameters by name.
-        start: Optuna's values of parameters that are given.
+        start: Optuna's values of the given parameters.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class SpaceWalk:
         sampler.before_trial(study, storage.new_trial())
         self._trial = storage.new_trial()
         if start:
-            # Where Optuna leaves what was enqueued: a sampler may choose the rest to go with it.
+            # Where Optuna stores enqueued values: a sampler may choose the others to match.
             self._trial.system_attrs["fixed_params"] = start
         # Hyperband shows a sampler only the trials of the same bracket.
         self._study = _filter_study(study, self._trial)

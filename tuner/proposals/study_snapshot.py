@@ -1,9 +1,9 @@
-"""The study at one moment, as a sampler sees it, and what the sampler leaves behind.
+"""The study at one moment, as seen by a sampler, and what the sampler writes.
 
-A proposal depends on its snapshot, its seeds and its prior alone, so that it can be made again from
-the record of the snapshot (`replaying.py`). What a sampler writes while it works (the position of
-QMC in its sequence, the generation of NSGA-II) stays in a `SnapshotStorage` and becomes part of the
-proposal: of a proposal that is thrown away nothing is left.
+A proposal depends only on its snapshot, its seeds and its prior, so it can be reproduced from the
+record of the snapshot (`replaying.py`). What a sampler writes while it works (the position of QMC
+in its sequence, the generation of NSGA-II) stays in a `SnapshotStorage` and becomes part of the
+proposal: a discarded proposal leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from typing_extensions import override
 from tuner.proposals.brackets import Brackets, bracket_pruner
 
 _STUDY_ID = 0
-#: A snapshot is no place in time: what is made for it has no clock.
+#: A snapshot has no time: trials created for it have a constant one.
 _NO_TIME = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - Optuna's times are naive UTC
 
 
 def running_trial(number: int) -> FrozenTrial:
-    """Return a trial that has just been made, without parameters."""
+    """Return a newly created trial without parameters."""
     return FrozenTrial(
         trial_id=number,
         number=number,
@@ -48,23 +48,23 @@ def running_trial(number: int) -> FrozenTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySnapshot:
-    """What was known when a trial was proposed; the trial itself is not among them."""
+    """What was known when a trial was proposed, without the trial itself."""
 
     study: str
     directions: tuple[StudyDirection, ...]
-    #: By number, from 0 on; Optuna's ids are the same numbers. Running ones have no reports.
+    #: By number, from 0; Optuna's ids are the same numbers. Running trials have no reports.
     trials: Sequence[FrozenTrial]
-    #: How many results had entered.
+    #: Number of results told.
     told: int
     #: Numbers of the trials without a result.
     pending: tuple[int, ...]
     #: The study's system attributes.
     attrs: Mapping[str, Any]
-    #: Numbers of the failed trials that teach nothing, although the cause is their configuration.
+    #: Numbers of the failed trials to be ignored although their configuration caused the failure.
     forgotten: tuple[int, ...] = ()
-    #: Whether complete trials have their curves, or pruned ones alone.
+    #: Whether complete trials have their curves, or only pruned ones.
     all_curves: bool = True
-    #: Of Hyperband, which shows a sampler only the trials of the new one's bracket.
+    #: Hyperband's: a sampler sees only the trials in the new trial's bracket.
     brackets: Brackets | None = None
 
     @property
@@ -74,15 +74,15 @@ class StudySnapshot:
 
 
 class SnapshotStorage(BaseStorage):
-    """A snapshot as an Optuna storage, with the new trial in it; what is written stays here.
+    """A snapshot as an Optuna storage, including the new trial; writes are kept in this object.
 
     Args:
-        snapshot: is not changed.
+        snapshot: is not modified.
     """
 
     def __init__(self, snapshot: StudySnapshot) -> None:
         self.snapshot = snapshot
-        #: Attributes of the study, and of the new trial, that were written.
+        #: Attributes written to the study and to the new trial.
         self.study_attrs: dict[str, Any] = {}
         self.trial_attrs: dict[str, Any] = {}
 
@@ -144,7 +144,7 @@ class SnapshotStorage(BaseStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        # Never copied: whoever changes a trial breaks Optuna's contract with samplers.
+        # Not copied: modifying a trial would violate Optuna's contract with samplers.
         trials = [*self.snapshot.trials, self.new_trial()]
         return trials if states is None else [t for t in trials if t.state in states]
 

@@ -19,7 +19,7 @@ class Registry:
     """The extensions of one kind by name. Thread-safe.
 
     Mutable: the plugins of other packages are listed once, when first needed, and each is imported
-        once, when first used.
+    once, when first used.
 
     Args:
         noun: the word for one of them, such as "sampler".

@@ -45,7 +45,6 @@ def newest() -> Schema:
 def known(owner: Owner) -> tuple[str, ...]:
     """Return all revisions, oldest first.
 
-    They are read from the text of the migrations: commands that only look something up need
     They are read from the text of the migrations: commands that only look something up then need to
     import neither Alembic nor Optuna, which would take longer than the look-up.
     """

@@ -1,1 +1,1 @@
-"""The pruners that a spec may name, and what they leave in the database."""
+"""The pruners that a spec may name, and what they store in the database."""

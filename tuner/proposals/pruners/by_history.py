@@ -1,18 +1,19 @@
-"""The pruner that asks history: it ends trials that stood as those did that came to nothing.
+"""The history pruner: it stops trials that rank like earlier trials which came to nothing.
 
-What history says is made in the background with the lesson of the study (`history_refresher.py`),
-stored, and handed over with `take`. Without it, and before, nothing is pruned.
+The history's part is computed in the background with the lesson of the study
+(`history_refresher.py`), stored, and passed on with `take`. Before that, or without it, nothing is
+pruned.
 
 The horizon of a trial is what its parameters or the study's constants declare as epochs
-(`tuner.history.learning_curves.horizon`); else the longest whole curve of this study and of earlier
-studies with the same code. Until one is known nothing is stopped, and nothing is stopped at its
-last step. Progress is the share of its own horizon that a trial has done, so that trials of
-different lengths can be compared; a trial that is still running counts at the last progress that
+(`tuner.history.learning_curves.horizon`); or else the longest complete curve of this study and of
+earlier studies with the same code. Until one is known nothing is stopped, and nothing is stopped at
+its last step. Progress is the fraction of its own horizon that a trial has completed, so that
+trials of different lengths can be compared; a running trial is compared at the last progress that
 both have reached.
 
 A decision is a function of the trials in number order with their reports, the marks on them, and
-what history says. A mark is a system attribute of a condemned trial, stored in the transaction of
-the report that it answers: so decisions are the same after a restart.
+the history's part. A mark is a system attribute of a condemned trial, stored in the transaction of
+the report to which it responds: so decisions are the same after a restart.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.proposals.pruners.marks import MARK
 from tuner.trials.causes import CAUSE_ATTR
 
-#: Of the history, while the spec says nothing.
+#: Defaults if the spec does not specify them.
 TOP = 0.5
 CONFIDENCE = 0.9
 
 
 def confidence_for(top: float, confidence: float | None) -> float:
-    """Return the confidence that is meant: by default `CONFIDENCE`, or more where `top` is small.
+    """Return the effective confidence: by default `CONFIDENCE`, or more if `top` is small.
 
-    Half of the base rate at least has to be ruled out: a smaller doubt would stop trials of which
+    At least half of the base rate has to be ruled out: a smaller margin would stop trials of which
     nothing is known.
     """
     return max(CONFIDENCE, 1.0 - top / 2.0) if confidence is None else confidence
@@ -52,35 +53,35 @@ class HistoryPruner(BasePruner):
     """Prunes by the curves of earlier studies.
 
     Args:
-        top: which share of the trials is not to be lost.
-        confidence: a trial is stopped when its chance to end there is below 1 - `confidence`.
+        top: the fraction of the trials that should not be lost.
+        confidence: a trial is stopped if its probability of ending there is below 1 - `confidence`.
     """
 
     def __init__(self, top: float = TOP, confidence: float | None = None) -> None:
         self.top = top
         self.confidence = confidence_for(top, confidence)
-        #: Values that all trials of the study have.
+        #: Values shared by all trials of the study.
         self.constants: Mapping[str, Any] = {}
         self._referee: Referee | None = None
         self._lock = threading.Lock()
-        #: Trials that have ended, as the referee takes them, for one horizon of the undeclared.
+        #: Ended trials in the referee's form, for one horizon of trials that declare none.
         self._ended: dict[int, Entry] = {}
         #: Last steps of the trials that ran to their end.
         self._whole: dict[int, int] = {}
         self._longest: float | None = None
 
     def take(self, belief: CurveBelief | None) -> None:
-        """Judge from now on by what history says; None: nothing is pruned."""
+        """From now on, judge by the history's curves; None: prune nothing."""
         with self._lock:
-            # What was made for another share says nothing of this one.
+            # What was made for another fraction does not apply to this one.
             fits = belief is not None and belief.top == self.top
             self._referee = Referee(belief, self.confidence) if belief and fits else None
             self._ended.clear()
 
     @override
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether the trial is to end; leaves a mark on it when it is condemned."""
-        # Reports come in the threads of the server; two trials must not be condemned as the same.
+        """Return whether the trial must end; leaves a mark on a condemned one."""
+        # Reports arrive in the server's threads; two trials must not get the same count.
         with self._lock:
             mark = trial.system_attrs.get(MARK)
             if mark is not None:
@@ -149,7 +150,7 @@ class HistoryPruner(BasePruner):
     def _mark(
         self, trial: FrozenTrial, verdict: PruneVerdict, belief: CurveBelief
     ) -> dict[str, Any]:
-        """Return the receipt of a decision: JSON values, all that it rests on."""
+        """Return the receipt of a decision: JSON values with everything it is based on."""
         standing = verdict.standing
         return {
             "audited": verdict.audited,
@@ -171,10 +172,10 @@ class HistoryPruner(BasePruner):
 
 
 def _fate(trial: FrozenTrial) -> Fate | None:
-    """Return how a trial ended for its peers; None: its end says nothing of its parameters."""
+    """Return how a trial ended for its peers; None if its end says nothing about its parameters."""
     if trial.state == TrialState.COMPLETE:
         return "whole"
-    # In the in-memory study a trial whose parameters made it fail is PRUNED with the cause on it.
+    # In the in-memory study a trial whose parameters made it fail is PRUNED, with a cause.
     if trial.state == TrialState.PRUNED and trial.system_attrs.get(CAUSE_ATTR) is not None:
         return "worst"
     return None if trial.state == TrialState.FAIL else "open"

@@ -1,12 +1,13 @@
-"""Where `asha` and `hyperband` judge first, when the spec leaves it to them (`min_resource: auto`).
+"""Where `asha` and `hyperband` judge first if the spec says `min_resource: auto`.
 
-A rung that says nothing of the end stops the best trials as readily as the worst. So the first one
-stands at the first step whose ranks predict the end in the curves of history; where these do not
-say it, at 6 % of a training. The length of a training is what a fixed parameter declares as
-epochs, else the longest whole trial, of this study or of history with the same code; until one is
-known nothing is stopped. When the study's own trials show that the rung tells nothing, it moves up.
+A rung that does not predict the end stops the best trials as readily as the worst. So the first
+rung is at the first step whose ranks predict the end in the history's curves; if these are
+inconclusive, at 6 % of a training. The length of a training is what a fixed parameter declares as
+epochs, or else the longest complete trial, of this study or of those in the history with the same
+code; until one is known nothing is stopped. If the study's own trials show that the rung is
+uninformative, it moves up.
 
-Decisions are made when a trial has ended, from the trials that have, and stored before they hold:
+Decisions are made when a trial has ended, from the ended trials, and stored before they apply: so
 they are the same after a restart.
 """
 
@@ -23,11 +24,11 @@ import numpy as np
 from tuner.curves.early_ranks import MIN_WHOLE, is_doubtful, misleads, rank_correlation
 from tuner.history.learning_curves.early import EarlyRanks
 
-#: Of a training: step 3 of 52. On network trainings ranks there predict the end as a rule (rank
-#: correlation .66 in the middle of 22 tasks at step 3, 0 at step 1).
+#: Fraction of a training: step 3 of 52. When training networks, ranks there usually predict the end
+#: (median rank correlation over 22 tasks: .66 at step 3, 0 at step 1).
 SHARE = 0.06
-#: After so many trials in a row that were stopped at the first rung something may be wrong with it:
-#: with a reduction of 3, 15 given trials are by chance once in 440 times.
+#: Number of consecutive trials stopped at the first rung that suggests a fault of the rung: with a
+#: reduction of 3, 15 given trials are stopped by chance once in 440 times.
 STREAK = 15
 
 RungKind = Literal["given", "history", "length", "moved"]
@@ -35,14 +36,15 @@ RungKind = Literal["given", "history", "length", "moved"]
 
 @dataclass(frozen=True, kw_only=True)
 class FirstRung:
-    """A decision, as it is stored with the study.
+    """A decision, as stored with the study.
 
     Attributes:
-        step: trials are judged from here on.
-        kind: whether it was given, comes from history or from a training's length, or was moved.
-        length: of a training, steps, when it was made; None: not known.
-        why: in words.
-        warning: why it misleads, and what to do; empty: nothing says so.
+        step: trials are judged from this step on.
+        kind: whether it was given, comes from the history or from a training's length, or was
+            moved.
+        length: steps of a training at the time of the decision; None: unknown.
+        why: the reason in words.
+        warning: why it misleads, and what to do; empty if nothing suggests so.
     """
 
     step: int
@@ -62,7 +64,7 @@ class FirstRung:
 
 
 class RungCurve:
-    """The reports of one trial that are numbers, by step."""
+    """The finite reports of one trial, by step."""
 
     def __init__(self, values: Mapping[int, float]) -> None:
         self.values = values
@@ -70,24 +72,24 @@ class RungCurve:
 
     @property
     def last(self) -> int:
-        """The last step; 0: there is none."""
+        """The last step; 0 if there is none."""
         return self.steps[-1] if self.steps else 0
 
     def at(self, rung: int) -> float | None:
-        """Return the value at a rung: the first report there or beyond; None: it has none."""
+        """Return the value at a rung: the first report there or later; None if there is none."""
         index = bisect_left(self.steps, rung)
         return self.values[self.steps[index]] if index < len(self.steps) else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seen:
-    """A trial that has ended, or runs and was judged, for this decision.
+    """A trial that has ended, or runs and was judged, as input to this decision.
 
     Attributes:
         curve: its reports.
-        final: how a whole trial ended; None: it was stopped, or it still runs.
-        condemned_at: the rung at which it was condemned, where that was its first one; it may have
-            run on. None: it was not.
+        final: the final value of a complete trial; None: it was stopped, or still runs.
+        condemned_at: the rung at which it was condemned, if that was its first one; it may have
+            continued. None: it was not.
     """
 
     curve: RungCurve
@@ -96,7 +98,7 @@ class Seen:
 
 
 def choose(length: float | None, early: EarlyRanks | None) -> FirstRung | None:
-    """Return the first rung before the study's own trials say anything; None: no length known."""
+    """Return the first rung before the study has own trials; None if no length is known."""
     if length is None:
         return None
     if early is not None and early.progress is not None and early.correlation is not None:
@@ -120,12 +122,12 @@ def choose(length: float | None, early: EarlyRanks | None) -> FirstRung | None:
 
 
 def judge_rung(step: int, trials: Sequence[Seen]) -> str:
-    """Return why a first rung misleads by the trials that have ended; empty: nothing says so.
+    """Return why a first rung misleads, judging by the ended trials; empty if nothing suggests so.
 
     Args:
         step: of the rung.
-        trials: in the order of their numbers; those that still run must not be missing, as trials
-            that are stopped end sooner than those that go on.
+        trials: in number order; those still running must be included, because trials that are
+            stopped end sooner than those that continue.
     """
     correlation, whole = _correlation(step, trials)
     if misleads(correlation, whole):
@@ -140,14 +142,14 @@ def judge_rung(step: int, trials: Sequence[Seen]) -> str:
 def move(
     present: FirstRung, problem: str, trials: Sequence[Seen], length: float | None, factor: int
 ) -> FirstRung:
-    """Return where a first rung that misleads goes: to the next one that promises more.
+    """Return where a misleading first rung moves: to the next one that is more promising.
 
     Args:
         present: that misleads.
-        problem: why, as `judge_rung` says it.
-        trials: as `judge_rung` takes them.
-        length: of a training, steps; None: not known.
-        factor: between two rungs.
+        problem: why, as returned by `judge_rung`.
+        trials: as for `judge_rung`.
+        length: steps of a training; None: unknown.
+        factor: ratio of two successive rungs.
     """
     step = present.step * factor
     while length is not None and step < length and is_doubtful(*_correlation(step, trials)):
@@ -157,11 +159,11 @@ def move(
 
 
 def _correlation(step: int, trials: Sequence[Seen]) -> tuple[float, int]:
-    """Return the rank correlation of a step with the end, and over how many whole trials."""
+    """Return the rank correlation of a step with the end, and the number of trials used."""
     found = [
         (value, trial.final)
         for trial in trials
-        # What stands at its end foretells nothing.
+        # A value at the end itself predicts nothing.
         if trial.final is not None
         and trial.curve.last > step
         and (value := trial.curve.at(step)) is not None

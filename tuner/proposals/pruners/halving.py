@@ -1,16 +1,16 @@
-"""`asha` and `hyperband`: of the trials that have come to a rung, the best go on.
+"""`asha` and `hyperband`: of the trials that have reached a rung, the best continue.
 
-Rungs stand at r, r f, r f^2, ... steps: r the first one, f the reduction factor. With Hyperband
+Rungs are at r, r f, r f^2, ... steps: r is the first one, f the reduction factor. With Hyperband
 the trials are divided into brackets, and those of bracket b begin at r f^b. A trial's value at a
-rung is its first report there or beyond, so trials that report at other steps, late or seldom are
-compared all the same. It is judged once, when that report comes, among all values that there are at
-the rung: it goes on when it is in the best 1/f, or the best while there are fewer than 2 f.
+rung is its first report there or later, so trials that report at different steps, late or rarely
+can be compared too. It is judged once, when that report arrives, among all values at the rung so
+far: it continues if it is in the best 1/f, or the best while there are fewer than 2 f.
 
 That is the rule of Optuna's `SuccessiveHalvingPruner`, with three differences: a report without a
 number does not get here (`in_memory_study.py`), nothing is stopped at its last step, and the first
-rung may be chosen late and move (`first_rung.py`): as rungs are read from the curves, no value is
-misplaced. Some trials that are condemned at their first rung run on all the same, so that it is
-seen whether the rung is right: as many as cost a tenth of all steps that were trained.
+rung may be chosen late and move (`first_rung.py`): because rungs are read from the curves, no value
+is misplaced. Some trials that are condemned at their first rung continue nevertheless, to check
+whether the rung is right: as many as cost a tenth of all steps trained.
 
 A decision is a function of the trials with their reports, the marks on them, and the first rung.
 """
@@ -42,9 +42,9 @@ from tuner.proposals.pruners.first_rung import (
 from tuner.proposals.pruners.marks import HALVED
 from tuner.trials.causes import CAUSE_ATTR
 
-#: One of so many goes on.
+#: One in this many trials continues.
 REDUCTION = 3
-#: The share of all trained steps that trials may cost that were condemned and run on.
+#: Maximum fraction of all trained steps used by condemned trials that continue.
 AUDIT_SHARE = 0.1
 AUTO: Literal["auto"] = "auto"
 
@@ -54,10 +54,10 @@ class HalvingPruner(BasePruner):
 
     Args:
         min_resource: the first rung, or `auto`.
-        reduction_factor: one of so many goes on.
-        max_resource: a training's steps, for the brackets; None: the longest trial when they are
-            made.
-        is_hyperband: whether there are brackets.
+        reduction_factor: one in this many trials continues.
+        max_resource: steps of a training, for the brackets; None: those of the longest trial when
+            the brackets are made.
+        is_hyperband: whether to use brackets.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class HalvingPruner(BasePruner):
         self.factor = reduction_factor
         self._max_resource = max_resource
         self._is_hyperband = is_hyperband
-        #: Values that all trials of the study have.
+        #: Values shared by all trials of the study.
         self.constants: Mapping[str, Any] = {}
-        #: What history says; None: nothing, or not yet.
+        #: The history's part; None: nothing, or not yet.
         self.early: EarlyRanks | None = None
         #: None: not chosen yet.
         self.rung: FirstRung | None = None
@@ -83,7 +83,7 @@ class HalvingPruner(BasePruner):
         self._divider: Divider | None = None
         self._divide()
         self._lock = threading.Lock()
-        #: Of the trials that have ended: nothing can be added to them.
+        #: Curves of ended trials, to which nothing can be added.
         self._curves: dict[int, RungCurve] = {}
         self._known: dict[int, Seen] = {}
 
@@ -93,13 +93,13 @@ class HalvingPruner(BasePruner):
         return None if self._divider is None else self._divider.brackets
 
     def take(self, rung: FirstRung) -> None:
-        """Judge from now on from this first rung on."""
+        """Use this first rung from now on."""
         with self._lock:
             self.rung = rung
             self._divide()
 
     def _divide(self) -> None:
-        """Make the brackets, once a training's length is known."""
+        """Create the brackets, once a training's length is known."""
         longest = self._max_resource or (self.rung.length if self.rung is not None else None)
         if not self._is_hyperband or self.rung is None or longest is None:
             return
@@ -111,7 +111,7 @@ class HalvingPruner(BasePruner):
         self._divider = Divider(brackets)
 
     def decide(self, study: optuna.Study) -> FirstRung | None:
-        """Return what the trials that have ended change; None: all stays as it is."""
+        """Return the change that ended trials suggest; None: no change."""
         trials = study.get_trials(deepcopy=False)
         with self._lock:
             length, present = self._length(trials), self.rung
@@ -135,8 +135,8 @@ class HalvingPruner(BasePruner):
 
     @override
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether the trial is to end; leaves a mark on it when it is condemned."""
-        # Reports come in the threads of the server; two trials must not be judged at once.
+        """Return whether the trial must end; leaves a mark on a condemned one."""
+        # Reports arrive in the server's threads; two trials must not be judged at the same time.
         with self._lock:
             mark = trial.system_attrs.get(HALVED)
             if mark is None:
@@ -152,7 +152,7 @@ class HalvingPruner(BasePruner):
         It is JSON: the pruner and the trial's bracket (None: there are none), the rung, the step of
         the value there, the value, `rank` `of` how many, how many are `kept`, the worst value of
         these (`limit`), whether it is the trial's `first` rung, and whether it is `audited`: it
-        runs on.
+        continues.
         """
         first = self._first_step(study, trial)
         curve = RungCurve(trial.intermediate_values)
@@ -188,7 +188,7 @@ class HalvingPruner(BasePruner):
         return None
 
     def _first_step(self, study: optuna.Study, trial: FrozenTrial) -> int | None:
-        """Return where a trial is judged first; None: that is not known yet."""
+        """Return where a trial is judged first; None if not known yet."""
         if self.rung is None or not self._is_hyperband:
             return None if self.rung is None else self.rung.step
         bracket = self._bracket(study, trial)
@@ -198,7 +198,7 @@ class HalvingPruner(BasePruner):
         return None if self._divider is None else self._divider.bracket(study, trial)
 
     def _may_run_on(self, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> bool:
-        """Whether one more condemned trial may run on; see `AUDIT_SHARE`."""
+        """Whether one more condemned trial may continue; see `AUDIT_SHARE`."""
         usual = self._length(trials)
         length = self._length_of(trial, usual)
         if length is None:
@@ -212,7 +212,7 @@ class HalvingPruner(BasePruner):
         return cost <= AUDIT_SHARE * trained
 
     def _length(self, trials: Sequence[FrozenTrial]) -> float | None:
-        """Return the steps of a training; None: not known yet."""
+        """Return the number of steps of a training; None if not known yet."""
         declared = declared_horizon(self.constants) or self._max_resource
         if declared is not None:
             return float(declared)
@@ -232,7 +232,7 @@ class HalvingPruner(BasePruner):
         return known
 
     def _seen(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[Seen]:
-        """Return the trials that say something of the first rung."""
+        """Return the trials that are informative about the first rung."""
         seen = []
         for trial in trials:
             known = self._known.get(trial.number) or self._look(study, trial)
@@ -241,7 +241,7 @@ class HalvingPruner(BasePruner):
         return seen
 
     def _look(self, study: optuna.Study, trial: FrozenTrial) -> Seen | None:
-        # A trial whose parameters made it fail is PRUNED here, with the cause on it.
+        # A trial whose parameters made it fail is PRUNED here, with a cause.
         if trial.state == TrialState.FAIL or CAUSE_ATTR in trial.system_attrs:
             return None
         mark = trial.system_attrs.get(HALVED) or {"first": False}
@@ -253,7 +253,7 @@ class HalvingPruner(BasePruner):
         is_whole = trial.state == TrialState.COMPLETE and trial.values
         seen = Seen(
             curve=curve,
-            # Both have the metric's own sense: for ranks against ranks no sign is needed.
+            # Both are oriented like the metric: comparing ranks with ranks needs no sign.
             final=trial.values[0] if is_whole else None,
             condemned_at=mark["rung"] if mark["first"] else None,
         )
@@ -263,7 +263,7 @@ class HalvingPruner(BasePruner):
 
 
 def _crossed(steps: Sequence[int], first: int, factor: int) -> Iterator[int]:
-    """Return the rungs that the last of these steps, in order, is the first one at."""
+    """Yield the rungs at which the last of these steps, in order, is the first one."""
     if not steps:
         return
     before = steps[-2] if len(steps) > 1 else 0

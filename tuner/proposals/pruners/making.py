@@ -1,4 +1,4 @@
-"""Making the pruners that a spec may name; `tuner.registry.PRUNERS` is the table of them."""
+"""Makes the pruners that a spec may name; `tuner.registry.PRUNERS` is the table of them."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from tuner.registry import PRUNERS
 
 
 def make_asha(options: Mapping[str, Any]) -> BasePruner:
-    """Return one that halves the trials at each rung, as results come in."""
+    """Return one that keeps a fraction of the trials at each rung, as results come in."""
     return HalvingPruner(**options)
 
 
 def make_hyperband(options: Mapping[str, Any]) -> BasePruner:
-    """Return one that halves in several brackets, which begin at different rungs."""
+    """Return one that does so in several brackets, which begin at different rungs."""
     return HalvingPruner(**options, is_hyperband=True)
 
 
 def make_median(options: Mapping[str, Any]) -> BasePruner:
-    """Return one that ends what is worse than the median at the same step."""
+    """Return one that stops trials worse than the median at the same step."""
     names = {"startup_trials": "n_startup_trials", "warmup_steps": "n_warmup_steps"}
     return MedianPruner(**{names[key]: value for key, value in options.items()})
 
 
 def make_patient(options: Mapping[str, Any]) -> BasePruner:
-    """Return one that ends what has not gained for some steps."""
+    """Return one that stops trials without an improvement for some steps."""
     return PatientPruner(**{"patience": 3, **options})
 
 
 def make_history(options: Mapping[str, Any]) -> BasePruner:
-    """Return one that foretells a trial's end from curves of before."""
+    """Return one that predicts a trial's end from earlier curves."""
     return HistoryPruner(**options)
 
 
 def make_none(_options: Mapping[str, Any]) -> BasePruner:
-    """Return one that ends nothing."""
+    """Return one that stops nothing."""
     return optuna.pruners.NopPruner()
 
 
@@ -52,7 +52,7 @@ def make_pruner(name: str, options: Mapping[str, Any]) -> BasePruner:
 
     Raises:
         UnknownNameError: there is no such pruner.
-        SetupError: the package that brings it cannot be used, or makes something else.
+        SetupError: the package that provides it cannot be used, or makes something else.
     """
     make = PRUNERS.make(name)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What pruners leave in Optuna's tables: keys, readable without Optuna, which takes a second."""
+"""What pruners store in Optuna's tables: keys, readable without the slow import of Optuna."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _of_trial = sa.table(
 _of_study = sa.table(
     "study_system_attributes", sa.column("study_id"), sa.column("key"), sa.column("value_json")
 )
-# Built once: every result asks it, and to build a statement costs more than to execute it.
+# Built once: every result needs it, and building a statement costs more than executing it.
 _LEFT = sa.select(_of_trial.c.key, _of_trial.c.value_json).where(
     _of_trial.c.trial_id == sa.bindparam("of_trial"), _of_trial.c.key.in_([MARK, HALVED, STOPPED])
 )
@@ -49,13 +49,13 @@ def read_marks(connection: sa.Connection, optuna_study: int) -> dict[int, dict[s
 
 
 def read_mark(connection: sa.Connection, optuna_trial: int) -> tuple[str, dict[str, Any]] | None:
-    """Return the key and the mark that a pruner left on a trial; None: it left none.
+    """Return the key and the mark that a pruner left on a trial; None if there is none.
 
     Args:
         connection: to the database.
         optuna_trial: the trial's id in Optuna's tables.
     """
-    # A study whose pruner was changed may have two: what stopped it is the newer kind of word.
+    # If the study's pruner was changed there may be two: the newer kind of mark takes precedence.
     found = dict(connection.execute(_LEFT, {"of_trial": optuna_trial}).all())
     for key in (STOPPED, MARK, HALVED):
         if key in found:
@@ -64,7 +64,7 @@ def read_mark(connection: sa.Connection, optuna_trial: int) -> tuple[str, dict[s
 
 
 def read_first_rung(connection: sa.Connection, optuna_study: int) -> dict[str, Any] | None:
-    """Return where a study's pruner judges first; None: that was not stored."""
+    """Return where a study's pruner judges first; None if that was not stored."""
     query = sa.select(_of_study.c.value_json).where(
         _of_study.c.study_id == optuna_study, _of_study.c.key == FIRST_RUNG
     )

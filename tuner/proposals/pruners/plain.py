@@ -1,6 +1,6 @@
 """Optuna's `median` and `patient`, which also say why they stop a trial.
 
-Decisions are Optuna's. Where one stops a trial, what it compared is left on the trial as a mark.
+The decisions are Optuna's. If a trial is stopped, the values compared are left on it as a mark.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class MedianPruner(optuna.pruners.MedianPruner):
 
     @override
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether the trial is to end; leaves a mark on it then."""
+        """Return whether the trial must end; if so, leave a mark on it."""
         step = trial.last_step
         if step is None or not super().prune(study, trial):
             return False
@@ -40,11 +40,11 @@ class MedianPruner(optuna.pruners.MedianPruner):
 
 
 class PatientPruner(optuna.pruners.PatientPruner):
-    """Stops a trial that has reported so many values without a gain.
+    """Stops a trial that has not improved for some reports.
 
     Args:
-        patience: how many.
-        min_delta: what counts as a gain, 0 or more.
+        patience: number of reports.
+        min_delta: minimum improvement, 0 or more.
     """
 
     def __init__(self, patience: int, min_delta: float = 0.0) -> None:
@@ -53,7 +53,7 @@ class PatientPruner(optuna.pruners.PatientPruner):
 
     @override
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether the trial is to end; leaves a mark on it then."""
+        """Return whether the trial must end; if so, leave a mark on it."""
         if not super().prune(study, trial):
             return False
         steps = sorted(trial.intermediate_values)

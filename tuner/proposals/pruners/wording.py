@@ -1,4 +1,4 @@
-"""A trial that a pruner condemned, in the words that people read."""
+"""Describes in words why a pruner condemned a trial."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _SHARES = {0.5: "half", 0.25: "quarter", 0.1: "tenth"}
 
 
 def stop_text(key: str, mark: Mapping[str, Any]) -> str:
-    """Return why a pruner stopped a trial, or would have, in a sentence.
+    """Return a sentence on why a pruner stopped a trial, or would have.
 
     Args:
-        key: under which it left the mark; see `marks.py`.
-        mark: as it left it.
+        key: of the mark; see `marks.py`.
+        mark: as left by the pruner.
     """
     if key == MARK:
         return mark_text(mark, by=" by history")
@@ -23,11 +23,11 @@ def stop_text(key: str, mark: Mapping[str, Any]) -> str:
 
 
 def mark_text(mark: Mapping[str, Any], by: str = "") -> str:
-    """Return why a trial was stopped, or would have been, in a sentence.
+    """Return a sentence on why a trial was stopped, or would have been.
 
     Args:
-        mark: as `HistoryPruner` leaves it on the trial.
-        by: by whom, where that is not said around it.
+        mark: as left on the trial by `HistoryPruner`.
+        by: the pruner, if the context does not name it.
     """
     what = "would have been stopped" if mark["audited"] else "stopped"
     at = f"{what}{by} at epoch {mark['step']} of {mark['horizon']:g}"
@@ -42,17 +42,17 @@ def mark_text(mark: Mapping[str, Any], by: str = "") -> str:
 
 
 def halved_text(mark: Mapping[str, Any]) -> str:
-    """Return why `asha` or `hyperband` stopped a trial, or would have, in a sentence.
+    """Return a sentence on why `asha` or `hyperband` stopped a trial, or would have.
 
     Args:
-        mark: as `HalvingPruner` leaves it on the trial.
+        mark: as left on the trial by `HalvingPruner`.
     """
     what = "would have been stopped" if mark["audited"] else "stopped"
     at = f"at step {mark['step']}"
     there = f"{_ordinal(mark['rank'])} of {mark['of']} there"
     kept = mark["kept"]
     go_on = "only the best continues" if kept == 1 else f"the best {kept} continue"
-    # What an earlier release has left says no more.
+    # Marks of earlier releases say no more.
     if "pruner" in mark:
         bracket = "" if mark["bracket"] is None else f" (bracket {mark['bracket']})"
         what += f" by {mark['pruner']}{bracket}"
@@ -82,7 +82,7 @@ def _number(value: float) -> str:
 
 
 def best_share(top: float) -> str:
-    """Return `in the best half`, or whatever share it is."""
+    """Return `in the best half`, or the respective fraction."""
     return f"in the best {_SHARES.get(top, f'{top:.0%}')}"
 
 

@@ -73,7 +73,7 @@ class WorkerRegistry:
     """Registers workers that call. Thread-safe.
 
     Mutable: it remembers which processes have called under a name. If one of them calls again after
-        another one, both are alive, and neither is the other's successor.
+    another one, both are alive, and neither is the other's successor.
 
     Args:
         server_release: older workers have to leave.

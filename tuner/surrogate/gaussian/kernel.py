@@ -1,7 +1,7 @@
 """The covariance of an objective at two points: Matérn 5/2 with one lengthscale per column.
 
 Notation: w = inverse squared lengthscales (d,); r² = sum of w times the squared distances of the
-    columns, where two different choices have distance 1; s = variance of the objective.
+columns, where two different choices have distance 1; s = variance of the objective.
 """
 
 from __future__ import annotations
