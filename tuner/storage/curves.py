@@ -9,6 +9,10 @@ import sqlalchemy as sa
 
 from tuner.storage import tables
 
+# Built once: to build a statement costs more than to execute it.
+_OF_STUDY = sa.select(tables.reports).where(tables.reports.c.study_id == sa.bindparam("of_study"))
+_OF_SOME = _OF_STUDY.where(tables.reports.c.number.in_(sa.bindparam("numbers", expanding=True)))
+
 
 def stored_value(row: sa.Row[Any]) -> float:
     """Return the reported value, which may be NaN or infinite."""
@@ -35,12 +39,12 @@ def read_curves(
     connection: sa.Connection, study_id: int, numbers: Iterable[int] | None = None
 ) -> dict[int, dict[int, float]]:
     """Return the curves of a study's trials: value by step, by trial number."""
-    r = tables.reports
-    query = sa.select(r).where(r.c.study_id == study_id)
-    if numbers is not None:
-        query = query.where(r.c.number.in_(list(numbers)))
+    if numbers is None:
+        rows = connection.execute(_OF_STUDY, {"of_study": study_id})
+    else:
+        rows = connection.execute(_OF_SOME, {"of_study": study_id, "numbers": list(numbers)})
     by_trial: dict[int, list[sa.Row[Any]]] = {}
-    for row in connection.execute(query):
+    for row in rows:
         by_trial.setdefault(row.number, []).append(row)
     return {
         number: {step: stored_value(row) for step, row in join_reports(rows).items()}

@@ -43,6 +43,23 @@ _user_attrs = models.TrialUserAttributeModel.__table__
 
 #: Tables whose rows belong to a trial.
 _OF_A_TRIAL = (_params, _values, _intermediate, _trial_attrs, _user_attrs)
+# Built once, because every trial needs them: to build a statement costs more than to execute it.
+_INSERT_TRIAL = _trials.insert().returning(_trials.c.trial_id)
+_INSERT_PARAMS = _params.insert()
+_INSERT_VALUES = _values.insert()
+_INSERT_INTERMEDIATE = _intermediate.insert()
+_NAME = sa.select(_studies.c.study_name).where(_studies.c.study_id == sa.bindparam("of_study"))
+_MINE = sa.and_(
+    _trials.c.trial_id == sa.bindparam("of_trial"),
+    _trials.c.study_id == sa.bindparam("of_study"),
+    _trials.c.number == sa.bindparam("of_number"),
+)
+_IS_THERE = sa.select(_trials.c.trial_id).where(_MINE)
+_FINISH = (
+    _trials.update()
+    .where(_MINE, _trials.c.state == TrialState.RUNNING)
+    .values(state=sa.bindparam("new_state"), datetime_complete=sa.bindparam("ended"))
+)
 
 
 class MissingRowsError(StudyError):
@@ -94,22 +111,19 @@ def insert_trial(
     Args:
         params: internal representation and distribution by name.
     """
-    trial_id = connection.execute(
-        _trials.insert()
-        .values(
-            number=number,
-            study_id=study_id,
-            state=TrialState.RUNNING,
-            datetime_start=_naive_utc(started),
-            **_fresh_id(
-                connection,
-                _trials.c.trial_id,
-                tables.trials.c.optuna_id,
-                *(table.c.trial_id for table in _OF_A_TRIAL),
-            ),
-        )
-        .returning(_trials.c.trial_id)
-    ).scalar_one()
+    row = {
+        "number": number,
+        "study_id": study_id,
+        "state": TrialState.RUNNING,
+        "datetime_start": _naive_utc(started),
+        **_fresh_id(
+            connection,
+            _trials.c.trial_id,
+            tables.trials.c.optuna_id,
+            *(table.c.trial_id for table in _OF_A_TRIAL),
+        ),
+    }
+    trial_id = connection.execute(_INSERT_TRIAL, row).scalar_one()
     add_params(connection, trial_id, params)
     set_trial_attrs(connection, trial_id, system_attrs, fresh=True)
     return int(trial_id)
@@ -128,7 +142,7 @@ def add_params(
     if not params:
         return
     connection.execute(
-        _params.insert(),
+        _INSERT_PARAMS,
         [
             {
                 "trial_id": trial_id,
@@ -150,8 +164,7 @@ def require_study(connection: sa.Connection, study_id: int, name: str) -> None:
     Raises:
         MissingRowsError: there is no such study, or the id belongs to another one.
     """
-    query = sa.select(_studies.c.study_name).where(_studies.c.study_id == study_id)
-    found = connection.execute(query).scalar_one_or_none()
+    found = connection.execute(_NAME, {"of_study": study_id}).scalar_one_or_none()
     if found is None:
         raise MissingRowsError("its study in Optuna's tables is gone: it was deleted there")
     if found != name:
@@ -186,30 +199,23 @@ def finish_trial(
     Raises:
         MissingRowsError: Optuna has no such trial of this study.
     """
-    mine = sa.and_(
-        _trials.c.trial_id == trial_id,
-        _trials.c.study_id == study_id,
-        _trials.c.number == number,
-    )
-    changed = connection.execute(
-        _trials.update()
-        .where(mine, _trials.c.state == TrialState.RUNNING)
-        .values(state=state, datetime_complete=_naive_utc(finished))
-    )
+    mine = {"of_trial": trial_id, "of_study": study_id, "of_number": number}
+    ending = {"new_state": state, "ended": _naive_utc(finished)}
+    changed = connection.execute(_FINISH, {**mine, **ending})
     if changed.rowcount == 0:
-        if connection.execute(sa.select(_trials.c.trial_id).where(mine)).first() is None:
+        if connection.execute(_IS_THERE, mine).first() is None:
             raise MissingRowsError(
                 f"its trial {number} is not in Optuna's tables: somebody has deleted it there"
             )
         return
     if values:
         connection.execute(
-            _values.insert(),
+            _INSERT_VALUES,
             [_value_row(trial_id, index, value) for index, value in enumerate(values)],
         )
     if intermediate:
         connection.execute(
-            _intermediate.insert(),
+            _INSERT_INTERMEDIATE,
             [_intermediate_row(trial_id, step, value) for step, value in intermediate.items()],
         )
 
