@@ -1,7 +1,7 @@
-"""Tells the server, while a worker imports what trials need, that it is there and about to come.
+"""Announces a worker to the server while it imports what trials need.
 
-Imports take seconds, in a container a minute: a study that waits meanwhile has a worker, and who
-scales workers has started enough.
+Imports take seconds, or a minute in a container. Thanks to the announcement, a study that waits
+meanwhile is known to have a worker, and autoscaling does not start too many.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from workers.agent.api import RefusedError, WorkerApi
 
 @contextlib.contextmanager
 def announced(api: WorkerApi, info: WorkerInfo) -> Iterator[None]:
-    """Give signs of life of a worker that starts, until the end of the block.
+    """Send beats of a starting worker until the end of the block.
 
-    The thread that does so has ended then: a process with threads is not to be forked. A server
-    that does not answer is asked again, one that does not take the message (it is of an earlier
-    release) is not.
+    The beating thread has ended by then: a process with threads must not be forked. A server that
+    does not answer is tried again; one that rejects the message (it is of an earlier release) is
+    not.
 
     Args:
         api: of the worker; nothing else may use it in the block.
@@ -50,6 +50,6 @@ def announced(api: WorkerApi, info: WorkerInfo) -> Iterator[None]:
 
 
 def say_goodbye(api: WorkerApi, info: WorkerInfo) -> None:
-    """Tell the server, once, that an idle worker leaves, so that nobody counts on it."""
+    """Tell the server, once, that an idle worker leaves, so that it is no longer counted on."""
     with contextlib.suppress(TunerError, RefusedError):
         api.beat(Beat(worker=info, state="stopping"))

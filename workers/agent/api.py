@@ -1,4 +1,4 @@
-"""The worker side of the HTTP API; one client, one connection, for the life of the process."""
+"""The worker's side of the HTTP API; one client, one connection, for the life of the process."""
 
 from __future__ import annotations
 
@@ -33,47 +33,48 @@ from workers.host.erasing import erase
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 2.0
-#: A worker that waits for an answer neither ends an overdue trial nor sees its process die.
+#: Seconds; a worker that waits for an answer neither ends an overdue trial nor sees its process
+#: die.
 READ_TIMEOUT_S = 5.0
 CODE_TIMEOUT_S = 60.0
-#: Less than the server's, which must not close a connection while a call is being sent on it, and
-#: more than the time between two beats.
+#: Seconds; less than the server's limit, so that it does not close a connection while a call is
+#: being sent, and more than the time between two beats.
 KEEP_CONNECTION_S = 60.0
 
 _TRUST = Trust()
 _M = TypeVar("_M", bound=Message)
 
-#: The attempt is another's, or gone.
+#: The attempt belongs to another worker, or is gone.
 _FENCED = (404, 409, 410)
 _TOO_OFTEN = 429
 _NOT_LET_IN = (401, 403)
-#: The message itself is at fault, so that no repetition of it helps.
+#: The message itself is faulty, so that repeating it does not help.
 _REFUSED = (400, 413, 422)
 
 
 class TokenError(SetupError):
-    """The server does not accept this worker's token: only a person can repair that."""
+    """The server does not accept this worker's token: only a person can fix that."""
 
 
 class VersionError(SetupError):
-    """The server speaks another version of the protocol: one of the two images is too old."""
+    """The server uses another version of the protocol: one of the two images is too old."""
 
 
 class ClaimRefusedError(SetupError):
-    """The server does not take what this worker says of itself."""
+    """The server rejects what this worker reports about itself."""
 
 
 class RefusedError(Exception):
-    """The server does not take a message, and would not take it again; the text says why."""
+    """The server rejects a message for good; the text says why."""
 
 
 class MissingCodeError(Exception):
-    """The server does not hold the code snapshot of an attempt."""
+    """The server does not have the code snapshot of an attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """What the server tells a worker at the first call."""
+    """The server's answer to a worker's first call."""
 
     release: str
     redis_url: str | None
@@ -84,17 +85,17 @@ class ServerConfig:
 class WorkerApi:
     """Calls of a worker.
 
-    Every method raises `UnavailableError` when there was no answer (refused, timed out, 5xx, no
-    JSON): the call may be repeated as it is. `TokenError` says that repeating is useless.
+    Every method raises `UnavailableError` if there was no answer (refused, timed out, 5xx, no
+    JSON): the call may be repeated unchanged. `TokenError` means that repeating is useless.
 
     Args:
-        url: of the server, without /v1. Several servers on one database: their URLs with commas
-            between them; when one gives no answer, the next call goes to the next.
+        url: of the server, without /v1. For several servers on one database: their URLs separated
+            by commas; if one gives no answer, the next call goes to the next one.
         token: the bearer token.
-        trust: whose certificates are believed, and whether the token may go unencrypted.
+        trust: which certificates are trusted, and whether the token may be sent unencrypted.
 
     Raises:
-        SetupError: a URL is none, or the token would go unencrypted.
+        SetupError: a URL is invalid, or the token would be sent unencrypted.
     """
 
     def __init__(self, url: str, token: str, trust: Trust = _TRUST) -> None:
@@ -103,35 +104,35 @@ class WorkerApi:
         self._trust = trust
         for one in self._urls:
             trust.require_private(one)
-        # Without a context of its own httpx reads every certificate of the host, 20 ms, even for
-        # http://.
+        # Without its own context httpx reads all certificates of the host, which takes 20 ms, even
+        # for http://.
         verify: ssl.SSLContext | bool = (
             trust.context() if any(one.startswith("https:") for one in self._urls) else False
         )
         hosts = [httpx.URL(one).host for one in self._urls]
         #: Whether the server's clock was compared with ours.
         self._knows_clock = False
-        #: The server wants to be asked nothing until then (monotonic).
+        #: The server must not be called before this time (monotonic).
         self._quiet_until = 0.0
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(keepalive_expiry=KEEP_CONNECTION_S),
             verify=verify,
-            # A proxy of the host's is for the world outside.
+            # A proxy configured on the host is for external addresses.
             trust_env=not all(host.startswith(("127.", "localhost", "::1")) for host in hosts),
         )
 
     @property
     def url(self) -> str:
-        """The server that is asked at present."""
+        """The server used at present."""
         return self._urls[0]
 
     def config(self) -> ServerConfig:
-        """Ask for the settings of the server.
+        """Get the settings of the server.
 
         Raises:
-            VersionError: it speaks another version of the protocol.
+            VersionError: it uses another version of the protocol.
         """
         asked = time.time()
         response = self._send("GET", "/config")
@@ -155,11 +156,11 @@ class WorkerApi:
         )
 
     def claim(self, claim: Claim) -> Assignment | None:
-        """Ask for an attempt; None when there is none.
+        """Request an attempt; None if there is none.
 
         Raises:
-            VersionError: the server does not speak with workers of this version.
-            ClaimRefusedError: the server does not take what the worker says of itself.
+            VersionError: the server does not work with workers of this version.
+            ClaimRefusedError: the server rejects what the worker reports about itself.
         """
         response = self._send("POST", "/claim", claim, wait_s=claim.wait_s)
         if response.status_code == 204:
@@ -173,11 +174,11 @@ class WorkerApi:
         return _parse(Assignment, response)
 
     def beat(self, beat: Beat) -> Reply:
-        """Give a sign of life.
+        """Send a beat.
 
         Raises:
             FencedError: the attempt is no longer this worker's.
-            RefusedError: the server does not take the message.
+            RefusedError: the server rejects the message.
         """
         return _parse(Reply, self._checked(self._send("POST", "/beat", beat)))
 
@@ -186,17 +187,17 @@ class WorkerApi:
 
         Raises:
             FencedError: the attempt is no longer this worker's.
-            RefusedError: the server does not take these points.
+            RefusedError: the server rejects these points.
         """
         path = f"/attempts/{quote(attempt, safe='')}/report"
         return _parse(Reply, self._checked(self._send("POST", path, report)))
 
     def finish(self, attempt: str, body: str) -> Finished:
-        """Say how an attempt ended; `body` is the same at every repetition.
+        """Report how an attempt ended; `body` must be the same at every repetition.
 
         Raises:
             FencedError: the attempt is no longer this worker's.
-            RefusedError: the server does not take this result.
+            RefusedError: the server rejects this result.
         """
         path = f"/attempts/{quote(attempt, safe='')}/finish"
         return _parse(Finished, self._checked(self._send("POST", path, body)))
@@ -205,7 +206,7 @@ class WorkerApi:
         """Fetch a code snapshot.
 
         Raises:
-            MissingCodeError: the server has none of that hash.
+            MissingCodeError: the server has none with that hash.
         """
         response = self._send("GET", f"/code/{sha256}", wait_s=CODE_TIMEOUT_S)
         if response.status_code != 200:
@@ -230,7 +231,7 @@ class WorkerApi:
             if wait_s
             else httpx.USE_CLIENT_DEFAULT
         )
-        # It was told so: that is as if the answer had taken so long.
+        # The server said so: it is as if its answer had taken this long.
         if (left := self._quiet_until - time.monotonic()) > 0:
             time.sleep(left)
         try:
@@ -251,7 +252,7 @@ class WorkerApi:
         return response
 
     def _look_at_clock(self, response: httpx.Response, asked: float, answered: float) -> None:
-        """Say, once, that the clocks differ."""
+        """Log, once, that the clocks differ."""
         text = clocks_text(self.url, response.headers.get("date"), asked, answered)
         if text and not self._knows_clock:
             logger.warning("clocks differ", extra={"reason": text})
@@ -297,7 +298,7 @@ def _parse(kind: type[_M], response: httpx.Response) -> _M:
 
 
 def _reason(response: httpx.Response) -> str:
-    """Return the problem document's detail, else the status."""
+    """Return the problem document's detail, or else the status."""
     try:
         detail = response.json().get("detail")
     except (ValueError, AttributeError):

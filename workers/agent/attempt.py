@@ -1,4 +1,4 @@
-"""One attempt under its worker's eyes: from the claim to the accepted finish."""
+"""One attempt as supervised by its worker: from the claim to the accepted finish."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from workers.trial.trial_process import TrialProcess, start_process
 
 logger = logging.getLogger(__name__)
 
-#: From the word to stop until the process is killed.
+#: Seconds from the request to stop until the process is killed.
 GRACE_S = 10.0
-#: So long before a trial that does not listen is killed, it is made to show where it stands.
+#: Seconds before killing an unresponsive trial at which it is made to print its stack.
 SHOW_STACK_S = 0.5
-#: A process that has sent its result has nothing left to do.
+#: Seconds for a process to exit after it has sent its result.
 EXIT_S = 5.0
 _WAIT_S = 1.0
 
@@ -40,7 +40,7 @@ _STOPPED = {
     "timeout": "over the time limit",
     "preempted": "the worker was asked to leave",
 }
-#: Why a trial is told to end; "error": the server does not take what it reports.
+#: Why a trial is asked to end; "error": the server rejects what it reports.
 StopCause = Literal["cancelled", "timeout", "preempted", "error"]
 
 
@@ -63,7 +63,7 @@ class RunningAttempt:
         self._started = time.monotonic()
         self._end: HeardEnd | None = None
         self._refusal = ""
-        #: Why it failed, once it has; None: it did not.
+        #: Why it failed; None: it has not.
         self.cause: Cause | None = None
         self._code_root: str | None = None
         self._word: Word = "continue"
@@ -74,7 +74,7 @@ class RunningAttempt:
         self._show_at = math.inf
 
     def run(self) -> Finished | None:
-        """Run the attempt; None when it was fenced, or its result could not be handed over."""
+        """Run the attempt; None if it was fenced, or its result could not be delivered."""
         try:
             finish = self._prepare_and_conduct()
             self.cause = finish.cause
@@ -97,13 +97,13 @@ class RunningAttempt:
         try:
             task = self._prepare()
         except UnfitError as exc:
-            # Put there by a trial: elsewhere below the root all may be well.
+            # Put there by a trial: the rest of the root may be fine.
             reason = f"the trial was not started: {exc.filename}: {exc.strerror}"
             return self._failed("error", reason)
         except OSError as exc:
             return self._failed("storage", f"the trial was not started: {exc}")
         except (CodeError, MissingCodeError) as exc:
-            # No other worker could do better: the study's own fault.
+            # No other worker could do better: it is the study's own fault.
             return self._failed("error", str(exc))
         except FetchError as exc:
             return self._failed("rejected", str(exc))
@@ -132,18 +132,18 @@ class RunningAttempt:
             self._files.note(said)
 
     def _prepare(self) -> Task | None:
-        """Write the first files and fetch the code; None when the worker must leave meanwhile.
+        """Write the first files and fetch the code; None if the worker must leave meanwhile.
 
         Raises:
-            UnfitError: something else stands where the run's folder must be.
+            UnfitError: something else is in the place of the run's folder.
             OSError: the log root or the checkpoint root is full or not writable.
             CodeError, MissingCodeError: there is no such code, or it must not be run.
-            FetchError: it cannot be had here.
-            DeviceError: a GPU does not answer.
+            FetchError: it cannot be obtained here.
+            DeviceError: a GPU does not respond.
         """
         post = self._post
         check_gpus(post.info.device_ids, self._assignment.devices)
-        # A full disk that only the first checkpoint met would cost the training up to there.
+        # If only the first checkpoint noticed a full disk, the training so far would be lost.
         Place(post.checkpoint_root).open(make=True).close()
         probe(post.checkpoint_root)
         code_root = self._fetch_code()
@@ -158,7 +158,7 @@ class RunningAttempt:
             checkpoint_root=post.checkpoint_root,
             preimport=post.backends.loaded is not None,
             backend=backend,
-            # All of them, but for a server of an earlier release, which knows of one.
+            # All of them, unless the server is of an earlier release, which knows of only one.
             devices=post.info.device_ids[: self._assignment.devices or None],
         )
 
@@ -177,7 +177,7 @@ class RunningAttempt:
         return None
 
     def _watch(self, process: TrialProcess) -> None:
-        """Serve the process until it is dead.
+        """Serve the process until it has ended.
 
         Raises:
             FencedError: the server has given the attempt to another worker.
@@ -212,22 +212,22 @@ class RunningAttempt:
             process.kill()
 
     def _take(self, process: TrialProcess) -> None:
-        """Take in what the process sent, and post what is due."""
+        """Process what the process has sent, and post what is due."""
         try:
             for message in process.messages():
                 self._take_message(message)
         except ChannelError as exc:
             logger.warning("the trial's process wrote into its channel", extra={"reason": str(exc)})
             process.kill()
-        # Points that come with the end travel with the finish.
+        # Points that arrive with the end are sent with the finish.
         if self._end is None and self._outbox.due_at() <= time.monotonic():
             self._post_points()
 
     def _take_message(self, message: dict[str, Any]) -> None:
-        """Take in one message.
+        """Process one message.
 
         Raises:
-            ChannelError: it is none of ours.
+            ChannelError: it is not one of ours.
         """
         heard = hear(message)
         if isinstance(heard, HeardEnd):
@@ -255,7 +255,7 @@ class RunningAttempt:
                 self._heed(reply)
 
     def _tell_news(self, process: TrialProcess) -> None:
-        """Answer the newest report, and pass on a word that has changed."""
+        """Answer the newest report, and pass on a changed order."""
         news = self._word, self._step
         if news != self._told:
             self._told = news
@@ -277,7 +277,7 @@ class RunningAttempt:
             process.kill()
 
     def _request_stop(self, cause: StopCause) -> None:
-        """Tell the trial to end; it is killed when it has not after `GRACE_S`."""
+        """Ask the trial to end; it is killed if it has not ended after `GRACE_S`."""
         if self._stop is not None or self._end is not None:
             return
         self._stop = cause
@@ -288,7 +288,7 @@ class RunningAttempt:
         logger.info("trial asked to end", extra={**self._facts(), "cause": cause})
 
     def _describe_end(self, process: TrialProcess) -> Finish:
-        """Return the finish that this end means."""
+        """Return the finish that corresponds to this end."""
         end = self._end and self._end.counted(is_leaving=self._post.leave.requested)
         if end is not None and self._stop not in ("cancelled", "timeout", "error"):
             return end.finish(

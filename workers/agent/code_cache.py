@@ -1,4 +1,4 @@
-"""Code snapshots on this host: fetched once, checked, unpacked, never changed."""
+"""Code snapshots on this host: fetched once, verified, unpacked, never changed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from workers.objective.own_modules import RESERVED, hiding_modules
 
 logger = logging.getLogger(__name__)
 
-#: A snapshot that no trial of this host has used for so long is removed, s: it is fetched again
-#: when it is needed.
+#: Seconds after which a snapshot that no trial of this host has used is removed; it is fetched
+#: again when needed.
 UNUSED_S = 30 * 86400.0
-#: What only the host can be blamed for, whatever is unpacked.
+#: Errors that are the host's fault, whatever is unpacked.
 _OF_THE_HOST = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE),
@@ -38,15 +38,15 @@ class CodeError(Exception):
 
 
 class FetchError(Exception):
-    """A snapshot could not be fetched or kept here; another worker may do better."""
+    """A snapshot could not be fetched or stored here; another worker may succeed."""
 
 
 class CodeCache:
-    """The snapshots that this host has unpacked, one folder for each hash.
+    """The snapshots unpacked on this host, one folder per hash.
 
     Args:
-        root: made at the first snapshot.
-        fetch: returns the tar.gz bytes of a hash.
+        root: created with the first snapshot.
+        fetch: returns the tar.gz bytes for a hash.
     """
 
     def __init__(self, root: Path, fetch: Callable[[str], bytes]) -> None:
@@ -54,11 +54,11 @@ class CodeCache:
         self._fetch = fetch
 
     def folder(self, sha256: str) -> Path:
-        """Return the folder that holds the snapshot, fetching it when it is not here.
+        """Return the folder that contains the snapshot, fetching it if it is missing.
 
         Raises:
             CodeError: it cannot be unpacked, or must not be run.
-            FetchError: what came is not that snapshot.
+            FetchError: what was received is not that snapshot.
             OSError: there is no room for it.
         """
         if not _HASH.fullmatch(sha256):
@@ -70,7 +70,7 @@ class CodeCache:
         return folder
 
     def keep(self, sha256: str) -> None:
-        """Note that a snapshot is in use; until it was not for `UNUSED_S` it stays."""
+        """Record that a snapshot is in use; it stays until it has been unused for `UNUSED_S`."""
         with contextlib.suppress(OSError):
             os.utime(self.root / sha256)
 
@@ -84,7 +84,7 @@ class CodeCache:
         """
         removed = []
         for folder in self._unused(now):
-            # Out of the way first, so that nobody finds half of it.
+            # Moved away first, so that nobody finds half of it.
             left = self.root / f".{folder.name[:12]}-{os.urandom(4).hex()}"
             with contextlib.suppress(OSError):
                 os.rename(folder, left)  # noqa: PTH104 - must fail where `replace` would not
@@ -93,7 +93,7 @@ class CodeCache:
         return removed
 
     def _unused(self, now: float) -> list[Path]:
-        """Return the snapshots, and what broken attempts to unpack one left, that are old."""
+        """Return old snapshots, and old remains of failed attempts to unpack one."""
         try:
             entries = list(os.scandir(self.root))
         except OSError:
@@ -116,7 +116,7 @@ class CodeCache:
         temporary = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=self.root))
         try:
             _extract(data, temporary)
-            # Another worker of this host may have been faster: theirs is as good.
+            # Another worker of this host may have been faster: its copy is as good.
             with contextlib.suppress(OSError):
                 os.rename(temporary, folder)  # noqa: PTH104 - must fail where `replace` would not
         finally:
@@ -146,21 +146,21 @@ def _extract(data: bytes, target: Path) -> None:
     except OSError as exc:
         if exc.errno in _OF_THE_HOST:
             raise
-        # A name that is too long, a file and a folder of one name: so it is on every host.
+        # A name that is too long, or a file and a folder of the same name: the same on every host.
         raise CodeError(f"code snapshot cannot be unpacked: {_without(target, exc)}") from exc
 
 
 def _without(target: Path, exc: Exception) -> str:
-    """Return what an error says, without the folder, which is another one each time."""
+    """Return an error's text without the folder, which differs each time."""
     text = str(exc).replace(f"{target}{os.sep}", "").replace(str(target), "")
     return text[:500]
 
 
 def _check_plain(members: list[tarfile.TarInfo]) -> None:
-    """Allow files, folders and links that stay below the target; a snapshot holds nothing else.
+    """Allow only files, folders and links that stay below the target, as snapshots contain them.
 
     Raises:
-        CodeError: a device, or a name or link that leads out of the folder.
+        CodeError: it contains a device, or a name or link that leads out of the folder.
     """
     for member in members:
         inside = _stays(member.name)
@@ -172,7 +172,7 @@ def _check_plain(members: list[tarfile.TarInfo]) -> None:
 
 
 def _stays(name: str) -> bool:
-    """Return whether a relative path stays below the folder that it starts from."""
+    """Return whether a relative path stays below its starting folder."""
     path = PurePosixPath(posixpath.normpath(name))
     return not path.is_absolute() and ".." not in path.parts
 

@@ -1,4 +1,4 @@
-"""Where attempts are executed: what all attempts of one worker have in common."""
+"""What all attempts of one worker have in common."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 
 
 def _tell_nobody(_pid: int | None) -> None:
-    """Take the news and drop it."""
+    """Ignore the process id."""
 
 
 @dataclass(kw_only=True)
 class WorkerContext:
-    """The post of a worker.
+    """The shared state of a worker.
 
-    Mutable, because the server may ask this worker to leave with any answer, and a GPU may fail.
+    Mutable, because any answer of the server may ask this worker to leave, and a GPU may fail.
     """
 
     api: WorkerApi
@@ -38,27 +38,27 @@ class WorkerContext:
     leave: Shutdown
     log_root: Path
     checkpoint_root: Path
-    #: What Keras computes with here, and in each trial.
+    #: The Keras backend here and in each trial.
     backends: BackendSelection
     beat_s: float = BEAT_S
     #: Called with the process id of a trial that starts, and with None when it has ended.
     on_trial: Callable[[int | None], None] = _tell_nobody
-    #: The server wants this worker to leave after the attempt it runs, and why.
+    #: Whether the server wants this worker to leave after its present attempt, and why.
     drain: bool = False
     drain_reason: str = ""
-    #: Why a GPU of this worker is of no use, until the server was told.
+    #: Why a GPU of this worker is unusable, until the server was told.
     device_error: str | None = None
 
     def apply_reply(self, reply: Reply) -> None:
-        """Take in whether the server wants this worker to leave."""
+        """Record whether the server wants this worker to leave."""
         if reply.drain:
             self.drain, self.drain_reason = True, reply.reason
 
     def may_fork(self, backend: BackendChoice | None) -> bool:
-        """Return whether the process of a trial can be a copy of this one.
+        """Return whether the process of a trial may be forked from this one.
 
         Args:
-            backend: what Keras computes with in the trial.
+            backend: the trial's Keras backend.
         """
         if self.info.isolation != "fork" or not self.guard.may_fork():
             return False
@@ -73,5 +73,5 @@ class WorkerContext:
 
     @property
     def is_leaving(self) -> bool:
-        """Whether this worker takes no further attempt."""
+        """Whether this worker must take no more attempts."""
         return self.leave.takes_no_more or self.drain

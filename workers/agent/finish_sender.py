@@ -1,4 +1,4 @@
-"""A worker's contact with the server about one attempt: beats, repeated calls, the finish."""
+"""A worker's communication with the server about one attempt: beats, repeated calls, the finish."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workers.agent.outbox import Backoff, Outbox
 
 logger = logging.getLogger(__name__)
 
-#: After a signal to leave, a result is offered to a silent server for so long.
+#: Seconds for which a result is offered to a silent server after a signal to leave.
 LAST_OFFER_S = 13.0
 
 
 class FinishSender:
-    """Keeps the lease of one attempt and hands its result over. Mutable: it keeps time.
+    """Extends the lease of one attempt and delivers its result. Mutable: it keeps time.
 
-    Every method that calls the server raises `FencedError` when the attempt is no longer this
+    Every method that calls the server raises `FencedError` if the attempt is no longer this
     worker's.
 
     Args:
@@ -33,7 +33,7 @@ class FinishSender:
 
     def __init__(self, post: WorkerContext, assignment: Assignment, token: str) -> None:
         self.outbox = Outbox(post.api, assignment.attempt, token)
-        #: When the next beat is due (monotonic).
+        #: When the next beat is due (monotonic time).
         self.beat_at = time.monotonic() + post.beat_s
         self._post = post
         self._attempt = assignment.attempt
@@ -43,7 +43,7 @@ class FinishSender:
         self._backoff = Backoff()
 
     def beat_if_due(self) -> Reply | None:
-        """Beat when it is time; None when it is not, or nobody answers."""
+        """Beat if it is time; None if it is not, or nobody answers."""
         now = time.monotonic()
         if now < self.beat_at:
             return None
@@ -63,7 +63,7 @@ class FinishSender:
         return None
 
     def retry(self) -> bool:
-        """Wait before a call is repeated; False when this worker must leave without an answer."""
+        """Wait before a call is repeated; False if this worker must leave without an answer."""
         leave = self._post.leave
         leave.sleep(self._backoff.next_s())
         self.beat_if_due()
@@ -75,10 +75,10 @@ class FinishSender:
         return True
 
     def hand_over(self, finish: Finish) -> Finished | None:
-        """Offer the finish, with what is left in the outbox, until the server answers.
+        """Offer the finish, with the rest of the outbox, until the server answers.
 
-        Its body stays the same over all repetitions. A result that the server refuses is replaced,
-        once, by a failure that says so. None when this worker had to leave before.
+        All repetitions have the same body. If the server rejects the result, it is replaced, once,
+        by a failure that says so. None if this worker had to leave before.
         """
         try:
             return self._hand_over(finish)
@@ -103,7 +103,7 @@ class FinishSender:
 
 
 def _refused(finish: Finish, reason: str) -> Finish:
-    """Return the failure that stands for a finish which the server has refused."""
+    """Return the failure that replaces a finish rejected by the server."""
     was = finish.outcome if finish.cause is None else f"{finish.outcome}, {finish.cause}"
     values = f", values {finish.values}"[:200] if finish.values else ""
     return Finish(

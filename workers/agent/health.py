@@ -1,4 +1,4 @@
-"""Whether this worker is of use: what the server thinks of it, and what its self-test finds."""
+"""Whether this worker is usable: what the server thinks, and what its self-test finds."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class WorkerHealth:
         self._post = post
         self._test: SelfTest | None = None
         self._out_reason = ""
-        #: What the next beat tells of a self-test: empty, it passed; None, there was none.
+        #: The self-test's result for the next beat: empty, it passed; None, there was none.
         self.finding: str | None = None
 
     @property
     def is_out(self) -> bool:
-        """Whether this worker is out of service, or about to be: it claims nothing."""
+        """Whether this worker is out of service, or about to be: then it claims nothing."""
         return self._out_reason != "" or self.is_testing or self.finding is not None
 
     @property
     def is_testing(self) -> bool:
-        """Whether a self-test runs."""
+        """Whether a self-test is running."""
         return self._test is not None
 
     def look(self) -> bool:
-        """Take in what has been found out; return whether there is news for the server."""
+        """Read new results; return whether there is something to report to the server."""
         if self._post.device_error is not None:
             self.finding, self._post.device_error = self._post.device_error, None
             return True
@@ -50,7 +50,7 @@ class WorkerHealth:
         return True
 
     def apply_reply(self, reply: Reply) -> None:
-        """Take in the server's answer to a beat, which has told it the finding."""
+        """Process the server's answer to a beat that has reported the result."""
         self.finding = None
         reason = "" if reply.drain else reply.reason
         if reason != self._out_reason:
@@ -64,6 +64,6 @@ class WorkerHealth:
             self._test = SelfTest(self._post)
 
     def close(self) -> None:
-        """End a self-test that runs."""
+        """End a running self-test."""
         if self._test is not None:
             self._test.close()

@@ -1,7 +1,7 @@
-"""Points and found parameters on their way to the server: the first at once, then together.
+"""Points and found parameters on their way to the server: the first immediately, then in batches.
 
-The first *number* goes at once as well: no pruner looks at NaN, so a trial that reports it first is
-to be judged as soon as one that does not.
+The first *number* is sent immediately as well: pruners ignore NaN, so a trial that reports NaN
+first must be judged as early as one that does not.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from workers.agent.api import RefusedError, WorkerApi
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
-#: A server that was only restarted is back within seconds: so long waits stay short.
+#: Seconds during which waits stay short: a server that was only restarted is back by then.
 QUICK_FOR_S = 30.0
 QUICK_RETRY_S = 1.0
-#: Of a step and its value in a message, bytes.
+#: Maximum bytes of a step and its value in a message.
 _POINT_BYTES = 90
 
 
 class Backoff:
-    """Growing waits between repeated calls. Mutable: it counts."""
+    """Increasing waits between repeated calls. Mutable: it counts."""
 
     def __init__(self, first_s: float = FIRST_RETRY_S, last_s: float = LAST_RETRY_S) -> None:
         self._first_s = first_s
@@ -43,7 +43,7 @@ class Backoff:
         self._waited_s = 0.0
 
     def next_s(self) -> float:
-        """Return the next wait, seconds."""
+        """Return the next wait in seconds."""
         wait_s = self._next_s
         self._waited_s += wait_s
         is_quick = self._waited_s < QUICK_FOR_S
@@ -52,12 +52,12 @@ class Backoff:
         return wait_s
 
     def reset(self) -> None:
-        """Start anew after a success."""
+        """Start over after a success."""
         self._next_s, self._waited_s = self._first_s, 0.0
 
 
 class Outbox:
-    """What of one attempt the server has not yet. Mutable: it comes and goes.
+    """The part of one attempt that the server does not have yet. Mutable.
 
     Args:
         api: of the server.
@@ -68,7 +68,7 @@ class Outbox:
     def __init__(self, api: WorkerApi, attempt: str, token: str) -> None:
         self.points: list[Point] = []
         self._found: dict[str, Found] = {}
-        #: Of all parameters that were found so far.
+        #: Names of all parameters found so far.
         self._names: set[str] = set()
         self._api = api
         self._attempt = attempt
@@ -78,15 +78,15 @@ class Outbox:
         self._backoff = Backoff()
 
     def add(self, point: Point) -> None:
-        """Take in a point whose metrics fit a message."""
+        """Add a point whose metrics fit into a message."""
         self.points.append(point)
         if not self._has_numbers and math.isfinite(decode_number(point.value)):
             self._has_numbers, self._due_at = True, 0.0
 
     def add_found(self, found: Sequence[Found]) -> None:
-        """Take in parameters that fit a message, of a name what was said last.
+        """Add parameters that fit into a message; for each name, the latest report counts.
 
-        The first go at once. Those beyond what a study may hold are dropped.
+        The first are sent immediately. Those beyond what a study may hold are dropped.
         """
         for item in found:
             if item.name in self._names or len(self._names) < MAX_FOUND:
@@ -98,29 +98,29 @@ class Outbox:
 
     @property
     def found(self) -> list[Found]:
-        """The parameters that the server has not yet."""
+        """The parameters that the server does not have yet."""
         return list(self._found.values())
 
     def drop(self) -> None:
-        """Forget everything: the server takes none of it."""
+        """Forget everything: the server accepts none of it."""
         self.points.clear()
         self._found.clear()
 
     def due_at(self) -> float:
-        """Return when to post next (monotonic); infinity when there is nothing."""
+        """Return when to post next (monotonic time); infinity if there is nothing."""
         return self._due_at if self.points or self._found else math.inf
 
     def fits_one_message(self) -> bool:
-        """Return whether everything can travel together, with a finish for example."""
+        """Return whether everything fits into one message, for example with a finish."""
         all_found = len(fitting_found(self.found)) == len(self._found)
         return all_found and len(self._batch()) == len(self.points)
 
     def post(self, now: float) -> Reply | None:
-        """Post what is waiting; None when the server did not answer, and the points stay.
+        """Post what is waiting; None if the server did not answer, and the points stay.
 
         Raises:
             FencedError: the attempt is no longer this worker's.
-            RefusedError: the server takes none of what is waiting, which is dropped.
+            RefusedError: the server rejects everything that is waiting, which is dropped.
         """
         batch, found = self._batch(), fitting_found(self.found)
         report = Report(token=self._token, points=batch, found=found)
@@ -135,7 +135,7 @@ class Outbox:
         self._backoff.reset()
         del self.points[: len(batch)]
         for item in found:
-            # Unless more was said of it meanwhile.
+            # Unless more was reported about it meanwhile.
             if self._found.get(item.name) is item:
                 del self._found[item.name]
         self._due_at = now + REPORT_INTERVAL_S

@@ -1,8 +1,8 @@
-"""Finds out whether this worker could run a trial: its device, its folders, its memory.
+"""Tests whether this worker could run a trial: its device, its folders, its memory.
 
-The test is a fresh interpreter with the environment of a trial, so nothing in the worker's own
-memory hides what is broken, and a driver that hangs or crashes ends that process only. `python -m
-workers.agent.selftest` is that interpreter: settings come in as JSON, the result goes out.
+The test is a fresh interpreter with the environment of a trial, so the worker's own memory cannot
+hide a fault, and a driver that hangs or crashes affects only that process. That interpreter is
+`python -m workers.agent.selftest`: it reads settings as JSON and prints the result.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from workers.trial.trial_process import python_command
 logger = logging.getLogger(__name__)
 
 TIME_LIMIT_S = 60.0
-#: More than a file system keeps in a directory entry, so that blocks are really taken.
+#: Larger than what a file system stores inside a directory entry, so that blocks are allocated.
 PROBE_BYTES = 65_536
-#: What a small trial needs at least.
+#: Minimum memory that a small trial needs.
 MEMORY_BYTES = 64 << 20
 
 
@@ -44,14 +44,14 @@ class SelfTestError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTestTask:
-    """What is tested; plain JSON values."""
+    """The settings of a test, as plain JSON values."""
 
     parent: int
-    #: UUIDs of its GPUs; none for a worker without one.
+    #: UUIDs of its GPUs; empty for a CPU worker.
     gpus: list[str]
-    #: Folders to write to, by the name that users know them by.
+    #: Folders to write to, by the names that users know.
     folders: dict[str, str]
-    #: What Keras computes with in the trials here: it must compute on the device.
+    #: The Keras backend of the trials here, which must compute on the device.
     backend: str | None
 
 
@@ -78,7 +78,7 @@ class SelfTest:
         self._problem = self._start(task)
 
     def result(self) -> str | None:
-        """Return what is wrong, empty if nothing is, or None as long as the test runs."""
+        """Return what is wrong, an empty text if nothing is, or None while the test runs."""
         process = self._process
         if process is None:
             return self._problem
@@ -92,7 +92,7 @@ class SelfTest:
         return self._problem
 
     def close(self) -> None:
-        """End the test if it still runs."""
+        """End the test if it is still running."""
         process, self._process = self._process, None
         if process is not None:
             if process.poll() is None:
@@ -102,7 +102,7 @@ class SelfTest:
                 process.stdout.close()
 
     def _start(self, task: SelfTestTask) -> str:
-        """Start the process; return why it cannot be started."""
+        """Start the process; return the reason if it cannot be started."""
         try:
             _try_fork()
             self._process = subprocess.Popen(
@@ -123,10 +123,10 @@ class SelfTest:
 
 
 def _try_fork() -> None:
-    """Fork as for a trial, to no end.
+    """Fork as for a trial, and do nothing.
 
     Raises:
-        OSError: there is no memory, or no number, for one more process.
+        OSError: there is no memory, or no pid, for one more process.
     """
     pid = os.fork()
     if pid == 0:
@@ -145,7 +145,7 @@ def _read_result(process: subprocess.Popen[bytes]) -> str:
 
 
 def run_checks(task: SelfTestTask) -> str:
-    """Check everything in this process; return what is wrong, empty if nothing is."""
+    """Run all checks in this process; return what is wrong, empty if nothing is."""
     try:
         check_gpus(task.gpus)
         for name, folder in task.folders.items():
@@ -155,7 +155,7 @@ def run_checks(task: SelfTestTask) -> str:
             probe_backend(task.backend, len(task.gpus))
     except (SelfTestError, ProbeError, DeviceError) as exc:
         return str(exc)
-    # A backend and the drivers below it may raise anything, and each is a result.
+    # A backend and the drivers below it may raise anything, and each error is a result.
     except Exception as exc:  # noqa: BLE001
         return f"{type(exc).__name__}: {exc}"[:1000]
     return ""
@@ -181,7 +181,7 @@ def _check_folder(name: str, folder: Path) -> None:
 def _check_memory() -> None:
     try:
         with mmap.mmap(-1, MEMORY_BYTES) as memory:
-            # Touched page by page: a promise of memory is none.
+            # Touched page by page: memory may be promised without being available.
             for start in range(0, MEMORY_BYTES, mmap.PAGESIZE):
                 memory[start] = 1
     except OSError as exc:
@@ -192,7 +192,7 @@ def _main() -> None:
     task: dict[str, Any] = json.load(sys.stdin)
     die_with_parent(task["parent"])
     answer = os.dup(1)
-    # What a library prints must not mix with the answer.
+    # Output of libraries must not mix with the answer.
     os.dup2(2, 1)
     problem = run_checks(SelfTestTask(**task))
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Starts one worker: settings, the backend of Keras, the first call, the loop."""
+"""Starts one worker: settings, the Keras backend, the first call, the loop."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 EXIT_LEFT = 0
 EXIT_VERSION = 3
 EXIT_TOKEN = 4
-#: The server did not answer for as long as the worker may be without a trial.
+#: Exit status: the server did not answer for as long as the worker may stay without a trial.
 EXIT_AWAY = 5
 
 
@@ -52,24 +52,24 @@ class WorkerArguments:
     """The command line of `python -m workers run`."""
 
     name: str
-    #: "cpu" or "gpu:UUID", of several GPUs with commas between; "gpu:visible": those that a
-    #: scheduler has given to this process.
+    #: "cpu" or "gpu:UUID", several GPUs separated by commas; "gpu:visible": those that a scheduler
+    #: has assigned to this process.
     device: str = "cpu"
     isolation: Isolation = "fork"
-    #: A backend of Keras, "keras" for the one that the environment chooses, or "none".
+    #: A backend of Keras, "keras" for the one selected by the environment, or "none".
     preimport: str = "keras"
     #: Process whose death ends this one; None for none.
     parent: int | None = None
     #: Pipe on which the supervisor reads this worker's state.
     status_fd: int | None = None
-    #: After what it leaves by itself.
+    #: Limits after which it leaves by itself.
     limits: StintLimits = field(default_factory=StintLimits)
-    #: The supervisor that has one process at a time under this name, by a number of its own.
+    #: Unique id of the supervisor that runs one process at a time under this name.
     keeper: str | None = None
 
 
 def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) -> int:
-    """Be a worker until asked to leave; return the exit status.
+    """Run a worker until it is asked to leave; return the exit status.
 
     Raises:
         SetupError: the environment lacks a setting, or this host does not see the shared roots.
@@ -82,7 +82,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     require_shared_roots(environ, options.log_root, options.checkpoint_root)
     kind, device_ids = _devices(arguments.device, environ)
     device_error = _device_error(device_ids)
-    # What user code inherits: backends are imported with it, and so is every trial.
+    # What users' code inherits: backends are imported with it, and so is every trial.
     backends = BackendSelection(environ)
     take_device(kind, environ, backends.default_name)
     api = WorkerApi(options.api_url, load_token(environ), options.trust)
@@ -135,7 +135,7 @@ def _work(post: WorkerContext, limits: StintLimits, *, tell: Callable[[str], Non
     if config is None:
         return
     post.beat_s = config.beat_s
-    # What is there now lives as long as the worker: forked trials need not copy it to collect.
+    # What exists now lives as long as the worker: collections in forked trials need not copy it.
     gc.collect()
     gc.freeze()
     logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})
@@ -144,10 +144,10 @@ def _work(post: WorkerContext, limits: StintLimits, *, tell: Callable[[str], Non
 
 
 def _devices(text: str, environ: MutableMapping[str, str]) -> tuple[Device, list[str]]:
-    """Return kind and UUIDs, and let this process and its trials see exactly these devices.
+    """Return kind and UUIDs, and make exactly these devices visible to this process and its trials.
 
     Raises:
-        SetupError: one worker cannot own them.
+        SetupError: a single worker cannot own them.
     """
     kind, uuids = parse_device(resolve_visible(text, environ.get("CUDA_VISIBLE_DEVICES")))
     environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids) or "-1"
@@ -155,9 +155,9 @@ def _devices(text: str, environ: MutableMapping[str, str]) -> tuple[Device, list
 
 
 def _device_error(device_ids: list[str]) -> str | None:
-    """Return why a GPU is of no use. The worker starts all the same, and says so to the server.
+    """Return why a GPU is unusable. The worker starts nevertheless, and reports it to the server.
 
-    It then stands in the list of workers with this reason, and comes into service with the GPU.
+    It then appears in the list of workers with this reason, and enters service when the GPU does.
     """
     try:
         check_gpus(device_ids)
@@ -199,7 +199,7 @@ def _info(
 
 
 def _teller(fd: int | None) -> Callable[[dict[str, Any]], None]:
-    """Return what writes this worker's state to the supervisor, if there is one."""
+    """Return a function that writes this worker's state to the supervisor, if there is one."""
     if fd is None:
         return lambda _news: None
     os.set_inheritable(fd, False)

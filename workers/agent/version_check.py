@@ -1,7 +1,7 @@
-"""Whether a worker's release fits the server's. An older worker leaves, and a new process comes.
+"""Checks a worker's release against the server's. An outdated worker exits and is replaced.
 
-The server decides: it drains workers that are older than itself. A newer worker goes on as long as
-both speak the same protocol, so that servers are upgraded first or last, as it suits.
+The server decides: it drains workers older than itself. A newer worker continues as long as both
+use the same protocol, so that servers may be upgraded first or last.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 
 def require_fit(api: WorkerApi, info: WorkerInfo) -> None:
-    """Ask the server, before seconds go into imports, whether it wants a worker like this one.
+    """Ask the server, before spending seconds on imports, whether it wants this worker.
 
-    Without an answer nothing is said: the first call after the imports waits for the server.
+    Without an answer nothing happens: the first call after the imports waits for the server.
 
     Raises:
         VersionError: it does not; its list of workers says why.
@@ -42,15 +42,15 @@ def require_fit(api: WorkerApi, info: WorkerInfo) -> None:
 def first_call(
     api: WorkerApi, leave: Shutdown, *, give_up_s: float | None = None
 ) -> ServerConfig | None:
-    """Return the server's settings as soon as it answers; None when the worker must leave before.
+    """Return the server's settings once it answers; None if the worker must leave before.
 
     Args:
         api: of the worker.
-        leave: signals of this process.
-        give_up_s: it is waited for so long, seconds; None: for ever.
+        leave: signals to this process.
+        give_up_s: maximum seconds to wait; None: forever.
 
     Raises:
-        VersionError: the server speaks another version of the protocol.
+        VersionError: the server uses another version of the protocol.
         TokenError: it does not accept this worker's token.
         UnavailableError: it has not answered for `give_up_s`.
     """
@@ -70,7 +70,7 @@ def first_call(
 
 
 def require_current(post: WorkerContext) -> None:
-    """See, when the server has drained this worker, whether it wants a newer one in its place.
+    """Check, if the server has drained this worker, whether it wants a newer one instead.
 
     Raises:
         VersionError: it does: the server is of a newer release.

@@ -23,31 +23,31 @@ from workers.wake import Listener
 
 logger = logging.getLogger(__name__)
 
-#: After work, the server may hold the next answer back so long: the next trial is often about to
-#: come.
+#: Maximum seconds that the server may delay its answer right after work: the next trial is often
+#: imminent.
 CLAIM_WAIT_S = 0.3
-#: Without Redis, the server is asked so often.
+#: Seconds between two claims without Redis.
 POLL_S = 2.0
-#: An idle worker asks without a wake-up as well, in case that one was lost.
+#: Seconds after which an idle worker claims without a wake-up, in case one was lost.
 IDLE_CLAIM_S = 30.0
-#: The code of old studies is looked for so often.
+#: Seconds between two searches for the code of old studies.
 CLEAR_EVERY_S = 86400.0
-#: A worker that is out of service looks so often after its self-test.
+#: Seconds between two looks of an out-of-service worker at its self-test.
 REST_S = 0.2
-#: A worker whose name another process has waits so long, s: by then the server has given up one
-#: that has died (`UNHEARD_S`), and asks so often.
+#: Maximum seconds that a worker waits for its name if another process has it, and seconds between
+#: its requests: by then the server has given up a process that has died (`UNHEARD_S`).
 NAME_WAIT_S = 20.0
 NAME_LOOK_S = 2.0
 
 
 class Worker:
-    """Runs attempts until it is asked to leave. Mutable: Redis comes and goes.
+    """Runs attempts until it is asked to leave. Mutable: Redis may come and go.
 
     Args:
         post: of this worker.
-        redis_url: where wake-ups come from; None polls the server.
-        tell: told the worker's state, "idle" or "busy", when it changes.
-        stint: how long it stays where nobody asks it to leave.
+        redis_url: source of wake-ups; None: poll the server.
+        tell: called with the worker's state, "idle" or "busy", when it changes.
+        stint: how long it stays if nobody asks it to leave.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class Worker:
 
         Raises:
             TokenError: the server does not accept this worker's token.
-            VersionError: the server does not speak with workers of this release.
-            ClaimRefusedError: the server does not take what this worker says of itself.
+            VersionError: the server does not work with workers of this release.
+            ClaimRefusedError: the server rejects what this worker reports about itself.
         """
         self._tell("idle")
         try:
@@ -97,7 +97,7 @@ class Worker:
             say_goodbye(self._post.api, self._post.info)
 
     def _is_over(self) -> bool:
-        """Whether it takes no further attempt: it was asked to leave, or has done enough."""
+        """Whether it must take no more attempts: it was asked to leave, or has done enough."""
         return self._post.is_leaving or self._stint.over != ""
 
     def _drain(self) -> None:
@@ -113,12 +113,12 @@ class Worker:
             self._stint.note_attempt()
             self._tell("idle")
             if attempt.cause is not None:
-                # The server may want to know first whether this worker is sound.
+                # The server may first want to know whether this worker is sound.
                 self._beat_at = 0.0
         self._claim_at = time.monotonic() + IDLE_CLAIM_S
 
     def _claim(self, token: str) -> Assignment | None:
-        """Return the answer to a claim, which is repeated with its token until there is one."""
+        """Return the answer to a claim, repeated with the same token until there is one."""
         claim = Claim(token=token, worker=self._post.info, wait_s=CLAIM_WAIT_S)
         while not self._post.is_leaving:
             try:
@@ -134,10 +134,10 @@ class Worker:
         return None
 
     def _wait_for_name(self, exc: VersionError) -> None:
-        """Wait until this worker may be let in: one of its name has perhaps died just now.
+        """Wait until this worker is admitted: a process with its name may have died just now.
 
         Raises:
-            VersionError: it was waited for long enough.
+            VersionError: the wait was long enough.
         """
         now = time.monotonic()
         if self._refused_since is None:
@@ -153,7 +153,7 @@ class Worker:
         self._post.leave.sleep(wait_s)
 
     def _wait(self) -> None:
-        """Return when there may be work, giving signs of life meanwhile."""
+        """Wait until there may be work, beating meanwhile."""
         self._clear_code()
         while not self._is_over():
             was_unfit = self._is_unfit()
@@ -161,13 +161,13 @@ class Worker:
             if self._post.is_leaving:
                 return
             if self._is_unfit():
-                # No wake-up is taken from workers that can use it.
+                # Take no wake-up from workers that can use it.
                 self._post.leave.sleep(min(REST_S, self._beat_at - time.monotonic()))
             elif was_unfit or self._woken() or time.monotonic() >= self._claim_at:
                 return
 
     def _clear_code(self) -> None:
-        """Remove code that no trial of this host has used for a month, once a day."""
+        """Once a day, remove code that no trial of this host has used for a month."""
         if time.monotonic() < self._clear_at:
             return
         self._clear_at = time.monotonic() + CLEAR_EVERY_S
@@ -175,7 +175,7 @@ class Worker:
             logger.info("unused code removed", extra={"snapshots": removed})
 
     def _is_unfit(self) -> bool:
-        """Whether this worker is out of service; news of that is told to the server at once."""
+        """Whether this worker is out of service; reports changes to the server immediately."""
         if self._health.look():
             self._beat_at = 0.0
         return self._health.is_out
@@ -184,7 +184,7 @@ class Worker:
         with self._post.leave.interrupting():
             try:
                 if self._redis_url is not None:
-                    # At the latest, the next beat is due.
+                    # At the latest until the next beat is due.
                     left_s = self._beat_at - time.monotonic()
                     return self._open_listener(self._redis_url).wait(left_s)
             except (redis.RedisError, OSError) as exc:
@@ -194,7 +194,7 @@ class Worker:
         return True
 
     def _look_for_redis(self) -> None:
-        """Ask the server where Redis is now: a restarted service may have a new private one."""
+        """Ask the server for the URL of Redis: a restarted service may have a new private one."""
         try:
             url = self._post.api.config().redis_url
         except UnavailableError:

@@ -26,11 +26,11 @@ _INSERT = _a.insert()
 _ID = _a.c.id == sa.bindparam("attempt_id")
 _ONE = sa.select(_a).where(_ID)
 _LOCK = _ONE.with_for_update()
-# What it sets are the other parameters that it is executed with.
+# The values to set are passed as further parameters on execution.
 _UPDATE = _a.update().where(_ID)
 _DIGEST = sa.select(_a.c.finish_digest).where(_ID)
 _BY_TOKEN = sa.select(_a).where(_a.c.token == sa.bindparam("claim_token"))
-# As the partial index has it, so that the index is used.
+# Written like the partial index, so that the index is used.
 _HELD = sa.select(_a).where(
     _a.c.worker == sa.bindparam("who"), sa.text("tuner_attempts.state = 'leased'")
 )
@@ -42,7 +42,7 @@ _EARLIER_CAUSES = (
     sa.select(_a.c.cause).where(*_OF_TRIAL, _a.c.no < sa.bindparam("before_no")).order_by(_a.c.no)
 )
 _LAST_NO = sa.select(sa.func.max(_a.c.no)).where(*_OF_TRIAL)
-# One statement: nearly every trial ends with its only attempt, and there is nothing to do.
+# One statement: nearly every trial ends with its only attempt, so there is usually nothing to do.
 _CALL_OFF = (
     _a.update()
     .where(*_OF_TRIAL, in_states(_a.c.state, LIVE))
@@ -58,7 +58,7 @@ _CALL_OFF = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailedAttempt:
-    """An attempt that has failed, and the study that it belongs to."""
+    """A failed attempt, and the study that it belongs to."""
 
     id: str
     study_id: int
@@ -79,7 +79,7 @@ def insert_attempt(
     excluded: Sequence[str] = (),
     not_before: float = 0.0,
 ) -> str:
-    """Make the `no`-th attempt of a trial, ready to be claimed; return its id."""
+    """Create the `no`-th attempt of a trial, ready to be claimed; return its id."""
     attempt = f"s{study.id}-t{number}-a{no}"
     row = {
         "id": attempt,
@@ -97,7 +97,7 @@ def insert_attempt(
 
 
 def run_dir(project: str, study: str, number: int, no: int, now: float) -> str:
-    """Return the attempt's folder relative to the log root: sorts by trial, never collides."""
+    """Return the attempt's folder relative to the log root: sorts by trial, always unique."""
     stamp = datetime.datetime.fromtimestamp(now, datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     suffix = f"-a{no}" if no > 1 else ""
     return f"{project}/{study}/trial_{number:05d}-{stamp}{suffix}"
@@ -106,27 +106,27 @@ def run_dir(project: str, study: str, number: int, no: int, now: float) -> str:
 def read_attempt(
     connection: sa.Connection, attempt_id: str, *, hold: bool = False
 ) -> Attempt | None:
-    """Return an attempt; None: there is no such one (any more).
+    """Return an attempt; None if it does not exist (any more).
 
     Args:
         connection: of the caller's transaction.
         attempt_id: of the attempt.
-        hold: until the transaction ends.
+        hold: lock it until the transaction ends.
 
     Raises:
-        StudyFaultError: its state is none.
+        StudyFaultError: its state is unknown.
     """
     row = connection.execute(_LOCK if hold else _ONE, {"attempt_id": attempt_id}).first()
     return None if row is None else _attempt(row)
 
 
 def lock_attempt(connection: sa.Connection, attempt_id: str, token: str) -> Attempt:
-    """Return a worker's attempt, held until the transaction ends.
+    """Return a worker's attempt, locked until the transaction ends.
 
     Raises:
         NotFoundError: there is no such attempt.
-        FencedError: it was claimed with another token, of the claim or of the API.
-        StudyFaultError: its state is none.
+        FencedError: it was claimed with another token, either of the claim or of the API.
+        StudyFaultError: its state is unknown.
     """
     row = connection.execute(_LOCK, {"attempt_id": attempt_id}).first()
     if row is None:
@@ -137,7 +137,7 @@ def lock_attempt(connection: sa.Connection, attempt_id: str, token: str) -> Atte
 
 
 def is_bearers(bearer: int | None) -> bool:
-    """Whether what was claimed with a token is the caller's: with that token, or as an operator."""
+    """Whether what was claimed with a token is the caller's, by this token or as an operator."""
     who = caller()
     return who.token_id == bearer or who.is_operator
 
@@ -146,7 +146,7 @@ def claimed_with(connection: sa.Connection, token: str) -> Attempt | None:
     """Return the attempt that was claimed with a token.
 
     Raises:
-        StudyFaultError: its state is none.
+        StudyFaultError: its state is unknown.
     """
     row = connection.execute(_BY_TOKEN, {"claim_token": token}).first()
     return None if row is None else _attempt(row)
@@ -164,16 +164,16 @@ def leased(connection: sa.Connection) -> list[Attempt]:
 
 
 def lock_attempts(connection: sa.Connection, study_id: int, number: int) -> list[str]:
-    """Hold all attempts of a trial until the transaction ends; return their ids by number."""
+    """Lock all attempts of a trial until the transaction ends; return their ids by number."""
     at = {"of_study": study_id, "of_number": number}
     return list(connection.execute(_LOCK_ALL, at).scalars())
 
 
 def lock_later(connection: sa.Connection, attempt: Attempt) -> list[AttemptState]:
-    """Hold the later attempts of an attempt's trial; return their states by number.
+    """Lock the later attempts of an attempt's trial; return their states by number.
 
     Raises:
-        ValueError: a state is none.
+        ValueError: a state is unknown.
     """
     return list(map(AttemptState, connection.execute(_LOCK_LATER, _after(attempt)).scalars()))
 
@@ -191,7 +191,7 @@ def set_attempt(connection: sa.Connection, attempt_id: str, **values: Any) -> No
 
 
 def delay_ready(connection: sa.Connection, study_id: int, number: int, not_before: float) -> None:
-    """Have nobody claim the ready attempts of a trial before a time."""
+    """Keep the ready attempts of a trial from being claimed before a given time."""
     update = _a.update().where(*_OF_TRIAL, _a.c.state == _READY)
     at = {"of_study": study_id, "of_number": number}
     connection.execute(update, {**at, "not_before": not_before})
@@ -211,13 +211,13 @@ def earlier_causes(connection: sa.Connection, attempt: Attempt) -> list[str | No
 
 
 def last_no(connection: sa.Connection, study_id: int, number: int) -> int:
-    """Return how many attempts a trial had so far."""
+    """Return the number of attempts that a trial has had so far."""
     at = {"of_study": study_id, "of_number": number}
     return int(connection.execute(_LAST_NO, at).scalar_one() or 0)
 
 
 def times_given_back(connection: sa.Connection, study_id: int, number: int) -> int:
-    """Return how many attempts of a trial were revoked that a worker had claimed."""
+    """Return how many attempts of a trial were revoked after a worker had claimed them."""
     query = sa.select(sa.func.count()).where(
         *_OF_TRIAL, _a.c.state == AttemptState.REVOKED.value, _a.c.worker.is_not(None)
     )
@@ -237,12 +237,12 @@ def has_live_attempts(connection: sa.Connection, study_id: int) -> bool:
 
 
 def is_finished(connection: sa.Connection, attempt_id: str) -> bool:
-    """Whether an attempt has handed its result in."""
+    """Whether an attempt has delivered its result."""
     return connection.execute(_DIGEST, {"attempt_id": attempt_id}).scalar_one_or_none() is not None
 
 
 def failed_attempts(connection: sa.Connection, ids: Collection[str]) -> list[FailedAttempt]:
-    """Return failed attempts, the oldest first; those of deleted studies are missing."""
+    """Return failed attempts, oldest first, without those of deleted studies."""
     query = (
         sa.select(
             _a.c.id, _a.c.study_id, _a.c.number, _a.c.cause, _a.c.error, _s.c.project, _s.c.name
@@ -257,13 +257,13 @@ def failed_attempts(connection: sa.Connection, ids: Collection[str]) -> list[Fai
 def failed_elsewhere(
     connection: sa.Connection, done: Attempt, numbers: Collection[int], causes: Collection[Cause]
 ) -> list[Attempt]:
-    """Return attempts at a configuration that failed on workers without any success since then.
+    """Return failed attempts at a configuration on workers that have not succeeded since.
 
     Args:
         connection: of the caller's transaction.
-        done: an attempt at it that succeeded, on another worker.
-        numbers: of the trials of its study that had this configuration.
-        causes: that are looked for.
+        done: a successful attempt at it on another worker.
+        numbers: of the trials of its study with this configuration.
+        causes: of failure to look for.
     """
     later = _a.alias()
     has_succeeded = (

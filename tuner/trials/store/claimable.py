@@ -54,7 +54,7 @@ _ALL_READY = sa.select(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadyAttempt:
-    """What of an attempt that waits to be claimed says whether it is offered, and since when."""
+    """The part of a waiting attempt that determines whether it is offered, and since when."""
 
     study_id: int
     no: int
@@ -64,7 +64,7 @@ class ReadyAttempt:
 
 
 def ready_of(connection: sa.Connection, study_id: int, now: float, *, most: int) -> list[Attempt]:
-    """Return attempts of a study that may be claimed, held: the one that was ready first first."""
+    """Return claimable attempts of a study, locked, the one that was ready first at the front."""
     parameters = {"of_study": study_id, "now": now, "most": most}
     return [Attempt.of(row) for row in connection.execute(_READY_OF_STUDY, parameters)]
 
@@ -79,7 +79,7 @@ def lease(
     host: str,
     image_json: str,
 ) -> Attempt | None:
-    """Lease a ready attempt to a worker of the caller's; None: it is ready no more.
+    """Lease a ready attempt to a worker of the caller; None if it is no longer ready.
 
     Raises:
         sqlalchemy.exc.IntegrityError: another attempt was claimed with this token.

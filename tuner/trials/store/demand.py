@@ -1,4 +1,4 @@
-"""What says how many workers the studies could use: how far they are, and what they need."""
+"""Data that determine how many workers the studies could use: their progress and requirements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IS_OPEN = in_states(_t.c.state, (TrialState.WAITING, TrialState.RUNNING)).label
 _TRIALS = (
     sa.select(_t.c.study_id, _IS_OPEN, _t.c.counted, sa.func.count().label("count"))
     .where(_t.c.study_id.in_(_RUNNING))
-    # By the label: PostgreSQL does not see that two expressions with parameters are the same.
+    # By the label: PostgreSQL does not recognize two expressions with parameters as equal.
     .group_by(_t.c.study_id, "is_open", _t.c.counted)
 )
 _IS_DUE = (_a.c.not_before <= sa.bindparam("now", type_=sa.Float)).label("is_due")
@@ -53,7 +53,7 @@ _WORKERS: sa.Select[Any] = sa.select(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EndedStudy:
-    """What the trials of a study that has ended needed."""
+    """What the trials of an ended study required."""
 
     project: str
     name: str
@@ -64,7 +64,7 @@ class EndedStudy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialCount:
-    """How many trials of a study are alike."""
+    """The number of a study's trials that are alike."""
 
     study_id: int
     #: Whether they have no outcome.
@@ -75,12 +75,12 @@ class TrialCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptCount:
-    """How many attempts of a study are alike."""
+    """The number of a study's attempts that are alike."""
 
     study_id: int
     #: READY or LEASED.
     state: AttemptState
-    #: Whether they may be claimed now, as far as their waits go.
+    #: Whether they may be claimed now, considering only their delays.
     is_due: bool
     count: int
     #: When the first of them may be claimed.
@@ -89,7 +89,7 @@ class AttemptCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveWorker:
-    """A worker that is there and may be given trials, or soon may."""
+    """A live worker that may be given trials now or soon."""
 
     name: str
     device: str
@@ -100,12 +100,12 @@ class LiveWorker:
 
 
 def open_studies(connection: sa.Connection) -> list[Study]:
-    """Return the caller's open studies, but for those that no worker executes."""
+    """Return the caller's open studies, except those that no worker executes."""
     return [Study.of(row) for row in connection.execute(_STUDIES.where(visible()))]
 
 
 def ended_studies(connection: sa.Connection, ended_after: float) -> list[EndedStudy]:
-    """Return those of the caller's studies that have ended lately, as `open_studies`."""
+    """Return the caller's studies that have ended recently, chosen as in `open_studies`."""
     rows = connection.execute(_ENDED.where(visible()), {"ended_after": ended_after})
     return [EndedStudy(**row._mapping) for row in rows]
 
@@ -133,6 +133,6 @@ def count_attempts(connection: sa.Connection, now: float) -> list[AttemptCount]:
 
 
 def live_workers(connection: sa.Connection, now: float) -> list[LiveWorker]:
-    """Return the live workers that are in service and stay."""
+    """Return the live workers that are in service and not draining."""
     rows = connection.execute(_WORKERS, {"heard_after": now - UNHEARD_S})
     return [LiveWorker(**{**row._mapping, "state": WorkerState(row.state)}) for row in rows]

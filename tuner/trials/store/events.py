@@ -10,15 +10,16 @@ import sqlalchemy as sa
 
 from tuner.storage import tables
 
-#: Who asked for what is being done, as `user@host`; None: the service itself, or a worker. It goes
-#: beside the call and not through it, because every change ends in an event, however deep.
+#: Who requested the present operation, as `user@host`; None: the service itself, or a worker. A
+#: context variable instead of an argument, because every change ends in an event, however deep in
+#: the call stack.
 _actor: ContextVar[str | None] = ContextVar("actor", default=None)
 _INSERT = tables.events.insert()
 
 
 @contextlib.contextmanager
 def acting(name: str | None) -> Iterator[None]:
-    """Have the events of this block say who asked for them."""
+    """Make the events of this block say who requested them."""
     token = _actor.set(name)
     try:
         yield
@@ -27,7 +28,7 @@ def acting(name: str | None) -> Iterator[None]:
 
 
 def acting_name() -> str | None:
-    """Return who asked for what is being done; None: the service itself, or a worker."""
+    """Return who requested the present operation; None: the service itself, or a worker."""
     return _actor.get()
 
 
@@ -41,6 +42,6 @@ def record_event(
     number: int | None = None,
     attempt: str | None = None,
 ) -> None:
-    """Insert an event in the transaction of the change that it tells of."""
+    """Insert an event in the transaction of the change that it describes."""
     row = {"study_id": study_id, "number": number, "attempt": attempt, "actor": _actor.get()}
     connection.execute(_INSERT, {**row, "time": now, "kind": kind, "text": text})

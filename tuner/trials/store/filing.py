@@ -1,4 +1,4 @@
-"""Which studies and attempts are to be written into the log root, and what of them."""
+"""Which studies and attempts must be written to the log root, and what of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _s, _t, _a = tables.studies, tables.trials, tables.attempts
 _r, _u = tables.reports, tables.unfiled
 _HANDED_IN = (AttemptState.DONE, AttemptState.FAILED)
 _CALLED_OFF = (AttemptState.LOST, AttemptState.CANCELLED, AttemptState.REVOKED)
-# Built once, because every run asks: to build a statement costs more than to execute it.
+# Built once, because every run needs it: building a statement costs more than executing it.
 _METRICS = sa.select(_r.c.step, _r.c.metrics_json).where(
     _r.c.study_id == sa.bindparam("of_study"),
     _r.c.number == sa.bindparam("of_number"),
@@ -29,10 +29,10 @@ _METRICS = sa.select(_r.c.step, _r.c.metrics_json).where(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyNews:
-    """What of a study's row is told in its folder, and is small."""
+    """The small part of a study's row that is written to its folder."""
 
     id: int
-    #: The word of its state, whatever it is: a damaged one is that study's fault alone.
+    #: The word for its state, unchecked: an invalid one concerns only that study.
     state: str
     told: int
     filed: int
@@ -47,11 +47,11 @@ class StudyNews:
 
 
 def read_news(connection: sa.Connection, also: Collection[int]) -> list[StudyNews]:
-    """Return the studies that are open or have results that were not filed, and some others.
+    """Return the studies that are open or have results not written yet, and some others.
 
     Args:
         connection: of the caller's transaction.
-        also: their ids.
+        also: ids of the others.
     """
     columns = (_s.c.id, _s.c.state, _s.c.told, _s.c.filed, _s.c.revision, _s.c.next_number)
     query: sa.Select[Any] = (
@@ -63,13 +63,13 @@ def read_news(connection: sa.Connection, also: Collection[int]) -> list[StudyNew
 
 
 def ended_and_filed(connection: sa.Connection) -> list[int]:
-    """Return the ids of the studies that have ended and whose results are all filed."""
+    """Return the ids of ended studies whose results have all been written."""
     query = sa.select(_s.c.id).where(~in_states(_s.c.state, OPEN), _s.c.told <= _s.c.filed)
     return list(connection.execute(query.order_by(_s.c.id)).scalars())
 
 
 def results_to_file(connection: sa.Connection) -> dict[int, int]:
-    """Return how many results those studies have of which some are not filed, by id."""
+    """Return the number of results, by id, of the studies that have results not written yet."""
     query = sa.select(_s.c.id, _s.c.told).where(_s.c.told > _s.c.filed)
     return dict(connection.execute(query.order_by(_s.c.id)).all())
 
@@ -77,7 +77,7 @@ def results_to_file(connection: sa.Connection) -> dict[int, int]:
 def count_states(
     connection: sa.Connection, studies: Sequence[int]
 ) -> dict[int, tuple[tuple[str, int], ...]]:
-    """Return how many trials each study has in each state, by id; one without trials is missing."""
+    """Return each study's number of trials by state, by id; a study without trials is missing."""
     if not studies:
         return {}
     query = (
@@ -106,7 +106,7 @@ def values_since(
     Args:
         connection: of the caller's transaction.
         study_id: of the study.
-        told: the results up to this one are left out.
+        told: results up to this one are left out.
     """
     query = (
         sa.select(_t.c.number, _t.c.values_json)
@@ -126,13 +126,13 @@ def values_since(
 def attempts_to_file(
     connection: sa.Connection, *, ended_before: float, called_off_before: float, most: int
 ) -> list[Attempt]:
-    """Return attempts whose folders were not completed, nor tried in vain, oldest first.
+    """Return attempts whose folders are neither complete nor have failed to be, oldest first.
 
     Args:
         connection: of the caller's transaction.
-        ended_before: when they had handed their result in, seconds since the epoch.
-        called_off_before: or were called off, their trial having an outcome.
-        most: attempts.
+        ended_before: latest time of the result's delivery, in seconds since the epoch.
+        called_off_before: latest time of calling off, if the trial has an outcome.
+        most: maximum number of attempts.
     """
     decided = sa.and_(in_states(_t.c.state, ENDED), _a.c.finished < called_off_before)
     failed = sa.exists().where(
@@ -156,12 +156,12 @@ def attempts_to_file(
 
 
 def set_filed(connection: sa.Connection, attempts: Collection[str]) -> None:
-    """Note that the folders of attempts are complete."""
+    """Record that the folders of attempts are complete."""
     connection.execute(_a.update().where(_a.c.id.in_(attempts)).values(filed=True))
     connection.execute(_u.delete().where(_u.c.kind == "run", _u.c.key.in_(attempts)))
 
 
 def metrics_by_step(connection: sa.Connection, attempt: Attempt) -> dict[int, dict[str, float]]:
-    """Return what an attempt has reported beside its metric."""
+    """Return the metrics that an attempt has reported in addition to its objective."""
     at = {"of_study": attempt.study_id, "of_number": attempt.number, "of_no": attempt.no}
     return {step: json.loads(metrics) for step, metrics in connection.execute(_METRICS, at)}

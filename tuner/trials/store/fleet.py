@@ -1,4 +1,4 @@
-"""The workers that were heard of lately, as far as they say what a study may wait for."""
+"""The workers heard of recently, reduced to what a study may wait for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FLEET: sa.Select[Any] = (
         _w.c.name, _w.c.device, _w.c.gpus, _w.c.image, _w.c.state, _w.c.last_seen,
         _w.c.drain, _w.c.drain_reason, _w.c.out_reason, _w.c.image_problem, _w.c.projects_json,
     )
-    # One that stops takes no further trial, and is soon gone.
+    # One that is stopping takes no more trials, and is soon gone.
     .where(
         ~in_states(_w.c.state, (WorkerState.GONE, WorkerState.STOPPING)),
         _w.c.last_seen > sa.bindparam("heard_after", type_=sa.Float),
@@ -30,24 +30,24 @@ _FLEET: sa.Select[Any] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FleetWorker:
-    """A worker that was heard of lately."""
+    """A worker that was heard of recently."""
 
     name: str
     device: str
-    #: How many it owns.
+    #: Number of GPUs that it owns.
     gpus: int
     image: str | None
-    #: None: its row says none that there is.
+    #: None: the state in its row is unknown.
     state: WorkerState | None
     last_seen: float
     #: Of its token; None: all.
     projects: frozenset[str] | None
-    #: Why it takes no attempts: it leaves, or is out of service; empty: it does.
+    #: Why it takes no attempts (it is draining, or out of service); empty: it does.
     unavailable_because: str
 
 
 def read_fleet(connection: sa.Connection, now: float) -> list[FleetWorker]:
-    """Return the workers that are counted on, by name."""
+    """Return the workers counted as available, by name."""
     rows = connection.execute(_FLEET, {"heard_after": now - UNHEARD_S})
     return [
         FleetWorker(

@@ -1,4 +1,4 @@
-"""What a round of the coordinator asks of attempts: whose lease is over, who is to be judged."""
+"""What a round of the coordinator reads of attempts: expired leases, and reports to be judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.trials.states import AttemptState
 
 _a, _w = tables.attempts, tables.workers
 _LEASED = AttemptState.LEASED.value
-# As the partial index has it, so that the database uses it: the loop asks this in every round.
+# Written like the partial index, so that the database uses it: the loop runs this in every round.
 _UNJUDGED = sa.select(_a.c.id, _a.c.study_id).where(sa.text("NOT tuner_attempts.judged"))
 _OVERDUE = sa.select(_a.c.id, _a.c.study_id).where(
     _a.c.state == _LEASED, _a.c.lease_until < sa.bindparam("now", type_=sa.Float)
@@ -25,11 +25,11 @@ _LEASED_ON = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeasedAttempt:
-    """An attempt whose lease may be over."""
+    """An attempt whose lease may have expired."""
 
     id: str
     study_id: int
-    #: The process of its worker, where that was asked for.
+    #: Process id of its worker, if requested.
     pid: int | None = None
 
 
@@ -39,12 +39,12 @@ def unjudged_attempts(connection: sa.Connection) -> dict[str, int]:
 
 
 def overdue_attempts(connection: sa.Connection, now: float) -> list[LeasedAttempt]:
-    """Return the attempts whose lease is over."""
+    """Return the attempts whose lease has expired."""
     rows = connection.execute(_OVERDUE, {"now": now})
     return [LeasedAttempt(id=attempt, study_id=study_id) for attempt, study_id in rows]
 
 
 def leased_on(connection: sa.Connection, host: str) -> list[LeasedAttempt]:
-    """Return the attempts that are leased to workers of a host."""
+    """Return the attempts leased to workers of a host."""
     rows = connection.execute(_LEASED_ON, {"of_host": host})
     return [LeasedAttempt(id=attempt, study_id=study, pid=pid) for attempt, study, pid in rows]

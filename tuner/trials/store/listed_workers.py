@@ -1,4 +1,4 @@
-"""The workers as users see them: each with what it runs."""
+"""The workers as shown to users: each with what it runs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _LISTED: sa.Select[Any] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedWorker:
-    """A worker that was heard of lately, and what it runs.
+    """A worker that was heard of recently, and what it runs.
 
     Attributes:
-        row: its values by column, as the database has them: they may be damaged.
-        study: `project/study` of what it runs, with the number of the trial and of its attempt.
+        row: its values by column as stored, possibly damaged.
+        study: `project/study` of its trial, with the numbers of the trial and of the attempt.
     """
 
     row: Mapping[str, Any]
@@ -47,7 +47,7 @@ class ListedWorker:
 
     @property
     def worker(self) -> Worker:
-        """The worker, where the values are sound."""
+        """The worker, if the values are sound."""
         return Worker.of(list(self.row.values()))
 
 

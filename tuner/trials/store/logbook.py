@@ -1,4 +1,4 @@
-"""What studies and trials have gone through, for whoever asks: attempts, reports and events."""
+"""The history of studies and trials for display: attempts, reports and events."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def attempts_of(connection: sa.Connection, study_id: int, number: int) -> list[A
     """Return the attempts of a trial, oldest first.
 
     Raises:
-        ValueError: the state of one is none.
+        ValueError: one has an unknown state.
     """
     at = {"of_study": study_id, "of_number": number}
     return [Attempt.of(row) for row in connection.execute(_ATTEMPTS, at)]
@@ -95,13 +95,13 @@ def events_of_trial(connection: sa.Connection, study_id: int, number: int) -> li
 def events_after(
     connection: sa.Connection, study_id: int, after: int, most: int
 ) -> list[StudyEvent]:
-    """Return the first events of a study, or of a trial of its, with an id above `after`."""
+    """Return the first events of a study and its trials with an id above `after`."""
     at = {"of_study": study_id, "after": after, "most": most}
     return [StudyEvent(*row) for row in connection.execute(_EVENTS_AFTER, at)]
 
 
 def newest_run_dir(connection: sa.Connection, study_id: int, number: int) -> str | None:
-    """Return the folder of the newest attempt of a trial that ran; None: none did."""
+    """Return the folder of the newest attempt of a trial that ran; None if none did."""
     at = {"of_study": study_id, "of_number": number}
     run_dir: str | None = connection.execute(_RUN_DIR, at).scalar_one_or_none()
     return run_dir

@@ -1,4 +1,4 @@
-"""Which studies have something for a claim, by attempts that are ready."""
+"""Which studies have ready attempts for a claim."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ class OfferingStudy:
 
     id: int
     priority: int
-    #: How many may run at once; None: any number.
+    #: Maximum number that may run at once; None: any number.
     parallel: int | None
-    #: When the attempt that waits longest became ready.
+    #: When the attempt that has waited longest became ready.
     since: float
 
 
 def offering_studies(
     connection: sa.Connection, kind: Kind, projects: Collection[str] | None, now: float
 ) -> list[OfferingStudy]:
-    """Return the studies with something for a claim, in no order.
+    """Return the studies that can serve a claim, in arbitrary order.
 
     Args:
         connection: of the claim's transaction.
-        kind: what it asks for.
+        kind: requested by the claim.
         projects: of the caller; None: all.
         now: the database's time.
     """

@@ -1,4 +1,4 @@
-"""The trials of a study by their objective."""
+"""The trials of a study ordered by objective."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def complete_trials(connection: sa.Connection, study_id: int) -> list[Trial]:
 def in_state(
     connection: sa.Connection, study_id: int, state: TrialState, goal: str | None
 ) -> list[Trial]:
-    """Return the trials of one state: by objective where there is a goal, then by number."""
+    """Return the trials in one state: by objective if there is a goal, then by number."""
     query = _in(study_id, state)
     if goal is not None:
-        # NULL sorts differently in the two databases.
+        # The two kinds of databases sort NULL differently.
         query = query.order_by(_t.c.objective.is_(None), _best_first(goal))
     rows = connection.execute(query.order_by(_t.c.number).limit(MAX_ROWS))
     return list(map(Trial.of, rows))

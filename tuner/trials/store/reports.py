@@ -25,7 +25,7 @@ _LAST = (
     .where(
         *_OF_TRIAL,
         _r.c.no <= sa.bindparam("of_no"),
-        # NaN and infinity are no results: the last number that was reported is.
+        # NaN and infinity are no results: the last finite number reported is the result.
         _r.c.value.is_not(None),
     )
     .order_by(_r.c.no.desc(), _r.c.step.desc())
@@ -38,7 +38,7 @@ _EARLIER = sa.select(_r).where(*_OF_TRIAL, _r.c.no < sa.bindparam("of_no"))
 def store_points(
     connection: sa.Connection, attempt: Attempt, points: list[protocol.Point], now: float
 ) -> None:
-    """Insert the reports that are not there yet; the first one of a step counts."""
+    """Insert the reports that are not stored yet; the first one of a step counts."""
     if not points:
         return
     parameters = {**_key(attempt), "steps": [point.step for point in points]}
@@ -52,19 +52,19 @@ def store_points(
 
 
 def last_value(connection: sa.Connection, attempt: Attempt) -> float | None:
-    """Return the last number that an attempt, or one before it, has reported."""
+    """Return the last number reported by an attempt, or by one before it."""
     value = connection.execute(_LAST, _key(attempt)).scalar_one_or_none()
     return None if value is None else float(value)
 
 
 def curve_until(connection: sa.Connection, attempt: Attempt) -> list[tuple[int, float, float]]:
-    """Return what an attempt and those before it have reported, joined: step, value and time."""
+    """Return the reports of an attempt and those before it, joined: step, value and time."""
     rows = connection.execute(_UNTIL, _key(attempt)).all()
     return [(step, stored_value(row), row.time) for step, row in join_reports(rows).items()]
 
 
 def earlier_curve(connection: sa.Connection, attempt: Attempt) -> list[protocol.Point]:
-    """Return what the attempts before one have reported, joined into one curve."""
+    """Return the reports of the attempts before this one, joined into one curve."""
     if attempt.no == 1:
         return []
     rows = connection.execute(_EARLIER, _key(attempt)).all()

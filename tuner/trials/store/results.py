@@ -17,12 +17,13 @@ _t = tables.trials
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialResult:
-    """What came of a trial.
+    """The result of a trial.
 
     Attributes:
         number: of the trial.
-        is_whole: whether it ran to its end; else it was pruned, and `values` were its last.
-        values: one for each metric, finite.
+        is_whole: whether it ran to its end; otherwise it was pruned, and `values` are its last
+            ones.
+        values: one finite number per metric.
         params_json: its configuration.
     """
 
@@ -33,7 +34,7 @@ class TrialResult:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The configuration, parsed anew with each call."""
+        """The configuration, parsed anew at each call."""
         params: dict[str, Any] = json.loads(self.params_json)
         return params
 
@@ -46,8 +47,8 @@ def read_results(
     Args:
         connection: of the caller's transaction.
         study_id: of the study.
-        metrics: how many it has.
-        most: trials that are looked at.
+        metrics: number of metrics.
+        most: maximum number of trials examined.
     """
     ended = (TrialState.COMPLETE.value, TrialState.PRUNED.value)
     query = (
@@ -70,7 +71,7 @@ def read_results(
 
 
 def _values(objective: float | None, values_json: str | None, metrics: int) -> list[float] | None:
-    """Return one value for each metric; None: the trial has none."""
+    """Return one value per metric; None if the trial lacks them."""
     values = json.loads(values_json) if values_json else []
     if metrics == 1:
         values = [objective]

@@ -1,4 +1,4 @@
-"""Setting a study aside for what its rows did, whatever they hold."""
+"""Sets a study aside because of faulty rows, whatever they hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _s = tables.studies
 
 
 def set_aside(connection: sa.Connection, study_id: int, reason: str, now: float) -> bool:
-    """Pause an open study for what its rows did, whatever they hold; return whether it is open.
+    """Pause an open study because of faulty rows, whatever they hold; return whether it is open.
 
     Args:
         connection: a writing one.
@@ -47,7 +47,7 @@ def set_aside(connection: sa.Connection, study_id: int, reason: str, now: float)
 
 
 def _ran_s(study: sa.Row[Any], now: float) -> float | None:
-    """Return how long the study has run; None: its times are not numbers."""
+    """Return how many seconds the study has run; None if its times are not numbers."""
     try:
         since = now if study.running_since is None else float(study.running_since)
         return float(study.active_s) + max(0.0, now - since)

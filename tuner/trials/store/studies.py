@@ -1,8 +1,8 @@
 """The rows of studies.
 
-Rows are locked in one order: a study, then its trial's attempts by number, then the trial, and last
-the worker. On PostgreSQL two transactions that lock in different orders can wait for each other;
-the database then ends one of them. SQLite has one writer at a time and needs none of this.
+Rows are locked in a fixed order: a study, then its trial's attempts by number, then the trial, and
+finally the worker. On PostgreSQL two transactions that lock in different orders can deadlock; the
+database then aborts one of them. SQLite has one writer at a time and needs none of this.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tuner.trials.states import OPEN, StudyState
 from tuner.trials.store.columns import columns, in_states
 from tuner.trials.study import Study
 
-#: So many studies are named where one is not found.
+#: Maximum number of studies named in the message if one is not found.
 _NEWEST = 5
 _NAME = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 
@@ -33,7 +33,7 @@ _BY_ID = sa.select(_s).where(_s.c.id == sa.bindparam("of_study"))
 _OF_ATTEMPT = (
     sa.select(_s).join(_a, _a.c.study_id == _s.c.id).where(_a.c.id == sa.bindparam("attempt_id"))
 )
-# Shared with everything but the end of the study, so that it holds up nobody else.
+# Shared with everything but the deletion of the study, so that it blocks nobody else.
 _HOLD = _OF_ATTEMPT.with_for_update(of=_s, read=True, key_share=True)
 _HOLD_TO_CHANGE = _OF_ATTEMPT.with_for_update(of=_s, key_share=True)
 _HOLD_ID = (
@@ -41,7 +41,7 @@ _HOLD_ID = (
 )
 
 
-# So that it cannot be deleted around what is written for it.
+# Prevents its deletion while rows are written for it.
 _SHARE = (
     sa.select(_s.c.optuna_id)
     .where(_s.c.id == sa.bindparam("of_study"))
@@ -70,7 +70,7 @@ _COUNT_TOLD = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
-    """How many results of a study Optuna was told, and what number the study has there."""
+    """Number of a study's results told to Optuna, and the study's id there."""
 
     told: int
     optuna_id: int
@@ -79,18 +79,18 @@ class Told:
 def find_study(
     connection: sa.Connection, study: str, *, hold: Literal["change", "delete"] | None = None
 ) -> Study:
-    """Return `project/study`.
+    """Return the study called `project/study`.
 
     Args:
         connection: of the caller's transaction.
         study: its name.
-        hold: lock it until the transaction ends, to change it, or to delete it: then nobody adds a
-            trial or an attempt meanwhile.
+        hold: lock it until the transaction ends, in order to change it or to delete it: then nobody
+            can add a trial or an attempt meanwhile.
 
     Raises:
         SpecError: the name is malformed.
         NotFoundError: there is no such study.
-        StudyError: its state is none.
+        StudyError: its state is unknown.
     """
     return _readable(find_study_row(connection, study, hold=hold), study)
 
@@ -98,7 +98,7 @@ def find_study(
 def find_study_row(
     connection: sa.Connection, study: str, *, hold: Literal["change", "delete"] | None = None
 ) -> sa.Row[Any]:
-    """Return the row of `project/study`, whatever it holds; else as `find_study`."""
+    """Return the row of `project/study`, whatever it holds; otherwise like `find_study`."""
     if not _NAME.fullmatch(study):
         raise SpecError(f"{study[:100]!r} is not a study; write project/study")
     row = _named(connection, study, hold=hold)
@@ -108,10 +108,10 @@ def find_study_row(
 
 
 def hold_named(connection: sa.Connection, study: str) -> Study | None:
-    """Return `project/study`, held for a change until the transaction ends; None: there is none.
+    """Return `project/study`, locked for a change until the transaction ends; None if missing.
 
     Raises:
-        StudyError: its state is none.
+        StudyError: its state is unknown.
     """
     row = _named(connection, study, hold="change")
     return None if row is None else _readable(row, study)
@@ -148,17 +148,17 @@ def _hint(connection: sa.Connection, study: str) -> str:
     query = sa.select(_s.c.project, _s.c.name).where(visible()).order_by(_s.c.created.desc())
     rows = connection.execute(query).all()
     known = [f"{row.project}/{row.name}" for row in rows]
-    # The same name in another project, before what is only spelt alike.
+    # The same name in another project takes precedence over similar spellings.
     same = [name for name in known if name.partition("/")[2] == study.partition("/")[2]]
     near = did_you_mean(same[0] if same else study, known)
     return f"{near}newest: {', '.join(known[:_NEWEST]) or 'none yet'}"
 
 
 def read_study(connection: sa.Connection, study_id: int) -> Study | None:
-    """Return a study; None: there is none of this id.
+    """Return a study; None if there is none with this id.
 
     Raises:
-        ValueError: its state is none.
+        ValueError: its state is unknown.
     """
     row = connection.execute(_BY_ID, {"of_study": study_id}).first()
     return None if row is None else Study.of(row)
@@ -168,8 +168,8 @@ def study_of(connection: sa.Connection, attempt: Attempt) -> Study:
     """Return the study that an attempt belongs to.
 
     Raises:
-        NotFoundError: it was deleted just now.
-        ValueError: its state is none.
+        NotFoundError: it was just deleted.
+        ValueError: its state is unknown.
     """
     study = read_study(connection, attempt.study_id)
     if study is None:
@@ -182,19 +182,19 @@ def hold_study(
 ) -> Study | None:
     """Return the study of an attempt, which cannot be deleted until the transaction ends.
 
-    Whoever may insert an attempt calls it before it locks one: else a study could be deleted
-    around the new row.
+    Call this before locking an attempt in a transaction that may insert one: otherwise the study
+    could be deleted while the new row is inserted.
 
     Args:
         connection: of the caller's transaction.
         attempt_id: of the attempt.
-        to_change: hold it for a change of its own row.
+        to_change: lock it for a change of its own row.
 
     Returns:
         None: there is no such attempt (any more).
 
     Raises:
-        StudyFaultError: its state is none.
+        StudyFaultError: its state is unknown.
     """
     query = _HOLD_TO_CHANGE if to_change else _HOLD
     row = connection.execute(query, {"attempt_id": attempt_id}).first()
@@ -207,12 +207,12 @@ def hold_study(
 
 
 def hold_study_id(connection: sa.Connection, study_id: int) -> None:
-    """Hold a study until the transaction ends."""
+    """Lock a study until the transaction ends."""
     connection.execute(_HOLD_ID, {"of_study": study_id})
 
 
 def study_name(connection: sa.Connection, study_id: int) -> str:
-    """Return `project/study`, whatever else its row holds; empty: there is none of this id."""
+    """Return `project/study`, whatever else its row holds; empty if there is none with this id."""
     query: sa.Select[Any] = sa.select(_s.c.project, _s.c.name)
     row = connection.execute(query.where(_s.c.id == study_id)).first()
     return "" if row is None else f"{row.project}/{row.name}"
@@ -225,7 +225,7 @@ def next_numbers(connection: sa.Connection) -> dict[str, int]:
 
 
 def wanted_image(connection: sa.Connection, digest: str) -> str | None:
-    """Return the image of this digest, with its name, that the newest open study wants of some."""
+    """Return the image with this digest and its name, as the newest open study requires it."""
     query = (
         sa.select(_s.c.image)
         .where(_s.c.image.endswith(f"@{digest}"), in_states(_s.c.state, OPEN))
@@ -237,30 +237,30 @@ def wanted_image(connection: sa.Connection, digest: str) -> str | None:
 
 
 def open_studies(connection: sa.Connection) -> list[Study]:
-    """Return the studies that the coordinator looks after."""
+    """Return the studies that the coordinator manages."""
     return [Study.of(row) for row in connection.execute(_OPEN)]
 
 
 def share_study(connection: sa.Connection, study_id: int) -> int | None:
-    """Have nobody delete a study until the transaction ends; return its number in Optuna's tables.
+    """Keep a study from being deleted until the transaction ends; return its Optuna id.
 
-    None: it was deleted before.
+    None: it was already deleted.
     """
     optuna_id: int | None = connection.execute(_SHARE, {"of_study": study_id}).scalar_one_or_none()
     return optuna_id
 
 
 def exists(connection: sa.Connection, study_id: int) -> bool:
-    """Whether there is a study of this id, whatever its row holds."""
+    """Whether there is a study with this id, whatever its row holds."""
     query = sa.select(_s.c.id).where(_s.c.id == study_id)
     return connection.execute(query).first() is not None
 
 
 def reserve_number(connection: sa.Connection, study: Study, number: int) -> Study | None:
-    """Take the number of a study's next trial; return the study as it is then.
+    """Take the number of a study's next trial; return the updated study.
 
     Returns:
-        None: the next number is another one, or the study was changed or does not run any more.
+        None: the next number differs, or the study was changed or is no longer running.
     """
     parameters = {"of_study": study.id, "number": number, "of_revision": study.revision}
     row = connection.execute(_RESERVE, parameters).first()
@@ -268,7 +268,7 @@ def reserve_number(connection: sa.Connection, study: Study, number: int) -> Stud
 
 
 def count_told(connection: sa.Connection, study_id: int, count: int) -> Told | None:
-    """Count results that Optuna is told; return how many it was told then.
+    """Add to the number of results told to Optuna; return the new number.
 
     None: the study was deleted.
     """
@@ -282,7 +282,7 @@ def set_study(connection: sa.Connection, study_id: int, **values: Any) -> None:
 
 
 def set_running_reason(connection: sa.Connection, study_id: int, reason: str) -> bool:
-    """Set the reason of a study that runs; return whether it does."""
+    """Set the reason of a running study; return whether it is running."""
     changed = connection.execute(
         _s.update()
         .where(_s.c.id == study_id, _s.c.state == StudyState.RUNNING.value)
@@ -292,10 +292,10 @@ def set_running_reason(connection: sa.Connection, study_id: int, reason: str) ->
 
 
 def is_still(connection: sa.Connection, study: Study) -> bool:
-    """Whether the study is in the state that was read earlier; holds it if so.
+    """Whether the study is still in the state that was read earlier; locks it if so.
 
-    The user may have paused, resumed or edited it meanwhile, and the user's word is the last; or
-    a trial has found parameters to go on with.
+    The user may have paused, resumed or edited it meanwhile, which takes precedence; or a trial has
+    found parameters to continue with.
     """
     query = sa.select(_s.c.id).where(
         _s.c.id == study.id, _s.c.state == study.state.value, _s.c.revision == study.revision
@@ -304,7 +304,7 @@ def is_still(connection: sa.Connection, study: Study) -> bool:
 
 
 def skip_gap(connection: sa.Connection, since: float, now: float) -> None:
-    """Take the time from `since` to `now`, in which nobody coordinated, off all running studies."""
+    """Subtract the time from `since` to `now`, without a coordinator, from all running studies."""
     if now <= since:
         return
     began = sa.case((_s.c.running_since < since, _s.c.running_since + (now - since)), else_=now)

@@ -22,7 +22,7 @@ _t, _a = tables.trials, tables.attempts
 _AT = (_t.c.study_id == sa.bindparam("of_study"), _t.c.number == sa.bindparam("of_number"))
 _ONE = sa.select(_t).where(*_AT)
 _LOCK = _ONE.with_for_update()
-# What it sets are the other parameters that it is executed with.
+# The values to set are passed as further parameters on execution.
 _UPDATE = _t.update().where(*_AT)
 _ALL = sa.select(_t).where(_t.c.study_id == sa.bindparam("of_study")).order_by(_t.c.number)
 _ENDED: sa.Select[Any] = (
@@ -30,7 +30,7 @@ _ENDED: sa.Select[Any] = (
     .where(_t.c.study_id == sa.bindparam("of_study"), in_states(_t.c.state, ENDED))
     .order_by(_t.c.number)
 )
-#: States of a trial that has no outcome.
+#: States of a trial without an outcome.
 _OPEN = (TrialState.WAITING, TrialState.RUNNING)
 _DECIDE = _UPDATE.where(~in_states(_t.c.state, ENDED))
 _START = _UPDATE.values(
@@ -62,11 +62,11 @@ class Outcome:
     state: TrialState
     cause: Cause | None = None
     error: str = ""
-    #: One for each metric, or none; None: nobody was there to say any.
+    #: One per metric, or none; None: not reported by anybody.
     values: Sequence[float] | None = None
-    #: What the objective has returned; None: as `values`.
+    #: What the objective returned; None: as for `values`.
     metrics: Mapping[str, float] | None = None
-    #: Whether the trial counts in the budget.
+    #: Whether the trial counts towards the budget.
     counted: bool
     #: The attempt that decided; None: none did.
     attempt: str | None = None
@@ -75,7 +75,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EndedTrial:
-    """What came of a trial, and how long it took."""
+    """The result of a trial, and its duration."""
 
     number: int
     #: COMPLETE, PRUNED or FAIL.
@@ -114,12 +114,12 @@ def trials_of(
     Args:
         connection: of the caller's transaction.
         study_id: of the study.
-        state: only those in it; None: in any.
-        limit: so many at most; None: all.
-        offset: so many are left out before.
+        state: only trials in it; None: any.
+        limit: maximum number returned; None: all.
+        offset: number of trials skipped at the start.
 
     Raises:
-        ValueError: the state of one is none.
+        ValueError: one has an unknown state.
     """
     query = _ALL if state is None else _ALL.where(_t.c.state == state.value)
     if limit is not None:
@@ -132,7 +132,7 @@ def find_trial(connection: sa.Connection, study: Study, number: int) -> Trial:
 
     Raises:
         NotFoundError: the study has no such trial.
-        ValueError: its state is none.
+        ValueError: its state is unknown.
     """
     row = connection.execute(_ONE, {"of_study": study.id, "of_number": number}).first()
     if row is None:
@@ -145,8 +145,8 @@ def trial_of(connection: sa.Connection, attempt: Attempt) -> Trial:
     """Return the trial that an attempt executes.
 
     Raises:
-        NotFoundError: it was deleted just now.
-        ValueError: its state is none.
+        NotFoundError: it was just deleted.
+        ValueError: its state is unknown.
     """
     at = {"of_study": attempt.study_id, "of_number": attempt.number}
     row = connection.execute(_ONE, at).first()
@@ -156,7 +156,7 @@ def trial_of(connection: sa.Connection, attempt: Attempt) -> Trial:
 
 
 def optuna_id_of(connection: sa.Connection, attempt: Attempt) -> int:
-    """Return the number that the trial of an attempt has in Optuna's tables.
+    """Return the Optuna id of an attempt's trial.
 
     Raises:
         sqlalchemy.exc.NoResultFound: there is no such trial.
@@ -166,17 +166,17 @@ def optuna_id_of(connection: sa.Connection, attempt: Attempt) -> int:
 
 
 def untold_trials(connection: sa.Connection, study_id: int, *, most: int) -> list[Trial]:
-    """Return ended trials that Optuna was not told yet, the one that ended first first.
+    """Return ended trials not yet told to Optuna, in the order in which they ended.
 
     Raises:
-        ValueError: a state is none.
+        ValueError: a state is unknown.
     """
     parameters = {"of_study": study_id, "most": most}
     return [Trial.of(row) for row in connection.execute(_UNTOLD_OF_STUDY, parameters)]
 
 
 def studies_with_untold(connection: sa.Connection, study_ids: Collection[int]) -> frozenset[int]:
-    """Return which of the studies have ended trials that Optuna was not told yet."""
+    """Return which of the studies have ended trials not yet told to Optuna."""
     rows = connection.execute(_WITH_UNTOLD, {"study_ids": list(study_ids)})
     return frozenset(rows.scalars())
 
@@ -187,11 +187,11 @@ def insert_trial(connection: sa.Connection, **values: Any) -> None:
 
 
 def lock_trial(connection: sa.Connection, study_id: int, number: int) -> Trial:
-    """Return a trial, held until the transaction ends.
+    """Return a trial, locked until the transaction ends.
 
     Raises:
         sqlalchemy.exc.NoResultFound: there is none.
-        ValueError: its state is none.
+        ValueError: its state is unknown.
     """
     return Trial.of(connection.execute(_LOCK, {"of_study": study_id, "of_number": number}).one())
 
@@ -202,7 +202,7 @@ def open_numbers(connection: sa.Connection, study_id: int, *, unleased: bool = F
     Args:
         connection: of the caller's transaction.
         study_id: of the study.
-        unleased: only those that no worker runs.
+        unleased: only those that no worker is running.
     """
     query = sa.select(_t.c.number).where(_t.c.study_id == study_id, in_states(_t.c.state, _OPEN))
     if unleased:
@@ -220,7 +220,7 @@ def set_trial(connection: sa.Connection, study_id: int, number: int, **values: A
 
 
 def start_trial(connection: sa.Connection, attempt: Attempt, now: float) -> None:
-    """Have the trial of an attempt run, since now if it did not before."""
+    """Mark the trial of an attempt as running, from now on if it was not before."""
     at = {"of_study": attempt.study_id, "of_number": attempt.number}
     connection.execute(_START, {**at, "now": now})
 

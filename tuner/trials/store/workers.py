@@ -17,20 +17,20 @@ from tuner.trials.store.columns import columns, in_states
 from tuner.trials.store.counting import gpus_of
 from tuner.trials.worker import Worker
 
-#: A worker that was not heard of for so long is forgotten when a new one comes, s; so is, of more
-#: than `MOST` of them, the one that was not heard of for longest, after an hour.
+#: Seconds of silence after which a worker is forgotten when a new one arrives; if there are more
+#: than `MOST`, the one silent for longest is forgotten after an hour already.
 FORGOTTEN_S = 7 * 86400.0
 FORGOTTEN_EARLY_S = 3600.0
-#: Names that are remembered: more than anybody has workers.
+#: Maximum number of names remembered: more than anybody has workers.
 MOST = 10_000
-#: Rows that are removed at once.
+#: Number of rows removed at a time.
 _BATCH = 500
 
 _w, _a, _s = tables.workers, tables.attempts, tables.studies
 _NAME = _w.c.name == sa.bindparam("who")
 _ONE = sa.select(_w).where(_NAME)
 _LOCK = _ONE.with_for_update()
-# What it sets are the other parameters that it is executed with.
+# The values to set are passed as further parameters on execution.
 _UPDATE = _w.update().where(_NAME)
 _SET = _UPDATE.values(
     state=sa.bindparam("new_state"),
@@ -44,7 +44,7 @@ _REHABILITATE = _UPDATE.where(
     test_tries=0,
     out_reason="",
     out_since=None,
-    # One that a user has asked for is still due.
+    # A self-test that a user has requested is still due.
     test_after=sa.case((_w.c.out_reason != "", sa.null()), else_=_w.c.test_after),
 )
 _TAKES_ATTEMPTS = (
@@ -56,18 +56,18 @@ _TAKES_ATTEMPTS = (
 _IDLE = (
     sa.select(_w.c.device, _w.c.image, gpus_of(_w).label("owned"), sa.func.count())
     .where(_w.c.state == WorkerState.IDLE.value, *_TAKES_ATTEMPTS)
-    # By its name: PostgreSQL does not take two expressions with parameters for the same.
+    # By its label: PostgreSQL does not recognize two expressions with parameters as equal.
     .group_by(_w.c.device, _w.c.image, "owned")
 )
 
 
 def find_worker(connection: sa.Connection, name: str, *, hold: bool = False) -> Worker | None:
-    """Return a worker; None: there is none of this name.
+    """Return a worker; None if there is none with this name.
 
     Args:
         connection: of the caller's transaction.
         name: of the worker.
-        hold: until the transaction ends.
+        hold: lock it until the transaction ends.
     """
     row = connection.execute(_LOCK if hold else _ONE, {"who": name}).first()
     return None if row is None else Worker.of(row)
@@ -87,17 +87,17 @@ def set_worker(
     now: float,
     changes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Note what a worker is doing and that it was heard of.
+    """Record what a worker is doing and that it was heard of.
 
-    Comes last in a transaction: attempts and trials are locked before their worker.
+    Call it last in a transaction: attempts and trials are locked before their worker.
 
     Args:
         connection: of the transaction.
         name: of the worker.
-        state: as it says.
-        attempt: what it runs, if anything.
+        state: as reported by the worker.
+        attempt: the one it runs, if any.
         now: the database's time.
-        changes: further columns of its row.
+        changes: values of further columns.
     """
     if changes:
         change_worker(connection, name, **changes)
@@ -111,12 +111,12 @@ def change_worker(connection: sa.Connection, name: str, **values: Any) -> None:
 
 
 def rehabilitate(connection: sa.Connection, name: str) -> None:
-    """Forget what speaks against a worker."""
+    """Forget what counts against a worker."""
     connection.execute(_REHABILITATE, {"who": name})
 
 
 def mark_gone(connection: sa.Connection, attempt: Attempt) -> None:
-    """Take the worker of a lost attempt for gone, if it is what it last said that it runs."""
+    """Mark the worker of a lost attempt as gone, if it last reported running this attempt."""
     connection.execute(
         _w.update()
         .where(_w.c.name == attempt.worker, _w.c.attempt == attempt.id)
@@ -125,7 +125,7 @@ def mark_gone(connection: sa.Connection, attempt: Attempt) -> None:
 
 
 def mark_all_gone(connection: sa.Connection, now: float) -> None:
-    """Take all workers for gone."""
+    """Mark all workers as gone."""
     connection.execute(
         _w.update().values(
             state=WorkerState.GONE.value,
@@ -137,9 +137,9 @@ def mark_all_gone(connection: sa.Connection, now: float) -> None:
 
 
 def forget_gone(connection: sa.Connection, now: float) -> int:
-    """Remove the rows of workers that are gone for good and hold nothing; return how many.
+    """Remove the rows of workers that are gone for good and hold nothing; return their number.
 
-    A worker of the same name that comes later is a new one: neither drained nor out of service.
+    A later worker of the same name is a new one: neither draining nor out of service.
     """
     holds = sa.select(_a.c.id).where(
         _a.c.worker == _w.c.name, _a.c.state == AttemptState.LEASED.value
@@ -195,9 +195,9 @@ def able_states(
 def waits_for_busy(
     connection: sa.Connection, study_id: int, excluded_json: str, now: float
 ) -> bool:
-    """Whether only busy workers may take a ready attempt: the idle ones need not wait with it.
+    """Whether only busy workers may take a ready attempt, so that waking idle ones is useless.
 
-    Arguments as of `able_states`.
+    Arguments as for `able_states`.
     """
     if excluded_json == "[]":
         return False
@@ -206,6 +206,6 @@ def waits_for_busy(
 
 
 def _takes(projects_json: str, project: str) -> bool:
-    """Whether a worker whose token is for these projects, null: for all, runs a project's."""
+    """Whether a worker with a token for these projects (null: all) runs the project's trials."""
     projects = json.loads(projects_json)
     return projects is None or project in projects
