@@ -115,4 +115,26 @@ MUTANTS = (
             "test_importing_twice_changes_nothing_and_reads_nothing",
         ),
     ),
+    Mutant(
+        name="folder-read-by-two",
+        promise="Nobody else reads what lies below a folder that a package's importer takes.",
+        file="tuner/history/importers/plugins/claims.py",
+        old="return self._is_taken",
+        new="return False",
+        tests=(
+            "tests/unit/test_registry_folder_importers.py::"
+            "test_what_lies_below_a_folder_is_that_of_its_importer_alone",
+        ),
+    ),
+    Mutant(
+        name="importer-follows-a-link",
+        promise="No link leads a package's importer to a folder.",
+        file="tuner/history/importers/plugins/claims.py",
+        old="if not found.is_reachable():",
+        new="if found.name is None:",
+        tests=(
+            "tests/unit/test_registry_folder_importers.py::"
+            "test_runs_of_tuner_and_what_links_lead_to_are_offered_to_nobody",
+        ),
+    ),
 )

@@ -30,8 +30,8 @@ MUTANTS = (
         name="two-outcomes",
         promise="Of two results of one trial exactly one is its outcome.",
         file="tuner/service/workers/finishing.py",
-        old="if lock_trial(connection, attempt.study_id, attempt.number).state.is_ended:",
-        new="if lock_trial(connection, attempt.study_id, attempt.number).state is None:",
+        old="if trial.state.is_ended:",
+        new="if trial.state is None:",
         tests=(f"{_ATTEMPTS}test_once_there_is_an_outcome_the_lost_attempt_is_refused",),
     ),
     Mutant(
