@@ -1,4 +1,4 @@
-"""What commands print and write: lines of text, whole files, and JSON for programs."""
+"""Prints and writes the output of commands: text, whole files, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from tuner.visible import escape_json, finite
 
 
 def say(text: str, style: str | None = None) -> None:
-    """Print a message on standard error, as it is: without markup, and not wrapped."""
+    """Print a message on standard error, literally: without markup or wrapping."""
     from tuner.cli.render.output import err  # rich takes a tenth of a second; help needs none
 
     err().print(text, style=style, markup=False, soft_wrap=True)
 
 
 def print_text(text: str, style: str | None = None) -> None:
-    """Print a result on standard output, as it is: without markup, and not wrapped."""
+    """Print a result on standard output, literally: without markup or wrapping."""
     from tuner.cli.render.output import out
 
     out().print(text, style=style, markup=False, soft_wrap=True)
 
 
 def print_file(text: str) -> None:
-    """Print the text of a file; it holds what is of the user, and not ours."""
+    """Print the text of a file, which belongs to the user."""
     from tuner.cli.render.output import LogPrinter
 
     with LogPrinter(raw=False) as printer:
@@ -34,10 +34,10 @@ def print_file(text: str) -> None:
 
 
 def write_new(path: Path, text: str, *, is_program: bool = False) -> None:
-    """Write a new file, as the option -o names it.
+    """Write a new file at the path given with the option -o.
 
     Raises:
-        SpecError: there is a file, or it cannot be written.
+        SpecError: the file exists, or it cannot be written.
     """
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -52,13 +52,13 @@ def write_new(path: Path, text: str, *, is_program: bool = False) -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document; a non-finite number is null."""
+    """Print one JSON document; non-finite numbers become null."""
     text = json.dumps(finite(document), indent=2, ensure_ascii=False, allow_nan=False)
     sys.stdout.write(escape_json(text) + "\n")
 
 
 def print_json_line(document: Any) -> None:
-    """Print one JSON document on a line of its own, flushed; a non-finite number is null."""
+    """Print one JSON document on a single line, flushed; non-finite numbers become null."""
     text = json.dumps(finite(document), ensure_ascii=False, allow_nan=False)
     sys.stdout.write(escape_json(text) + "\n")
     sys.stdout.flush()

@@ -1,8 +1,7 @@
-"""Which keys the files of a study's own folder have, for whoever reads them in the log root.
+"""The keys in the files of a study's own folder, for programs that read them in the log root.
 
-The folder lies where trials may write: a reader knows what may stand in a file and trusts none of
-it. What it has is a mapping of these keys to values of any kind. A test compares them with the
-documents.
+Trials may write to the folder: a reader knows what a file may contain, but trusts none of it. It
+gets a mapping of these keys to values of any kind. A test compares the keys with the documents.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ AdviceKind = Literal["matters", "edge", "more_trials", "little", "pruning", "his
 class MethodShare(ImportantParameter):
     """A tuned parameter, and its share as one method has it."""
 
-    #: In which share of the trials it is active. `insights.json` has it always; what the service
-    #: says of importance alone has not.
+    #: The fraction of the trials in which it is active. Always present in `insights.json`, but
+    #: missing in the service's answer on importance alone.
     active: NotRequired[float]
 
 
@@ -25,7 +25,7 @@ class ConditionalShare(Document):
     """A parameter that depends on others, and its share among the trials in which it is active."""
 
     name: str
-    #: For each parent the values with which the parameter is active.
+    #: For each parent, the values that activate the parameter.
     when: dict[str, list[Any]]
     share: float
 
@@ -40,13 +40,13 @@ class PairShare(Document):
 class MethodImportance(Document):
     """Which parameters matter, as one method has it."""
 
-    #: Why nothing is known; else empty.
+    #: Why nothing is known; otherwise empty.
     why: str
-    #: Those that matter first. It is missing where the method has too few trials.
+    #: Most important first. Missing if there are too few trials for the method.
     parameters: NotRequired[list[MethodShare]]
-    #: PED-ANOVA's, where parameters depend on others.
+    #: From PED-ANOVA, if parameters depend on others.
     conditions: NotRequired[list[ConditionalShare]]
-    #: fANOVA's.
+    #: From fANOVA.
     pairs: NotRequired[list[PairShare]]
 
 
@@ -61,7 +61,7 @@ class ImportanceMethods(Document):
 class ImportanceByMethod(Document):
     """Which parameters matter."""
 
-    #: Why no method knows anything; else empty.
+    #: Why no method has a result; otherwise empty.
     why: str
     methods: ImportanceMethods
 
@@ -74,7 +74,7 @@ class NextRange(Document):
     log: bool
 
 
-#: The key is a word of Python's, which no field of a class can be called.
+#: The key is a Python keyword, which cannot be the name of a class's field.
 _Tried = TypedDict("_Tried", {"try": NextRange | None})
 
 
@@ -90,24 +90,24 @@ class Advice(Document):
 
     kind: AdviceKind
     text: str
-    #: That it is about; missing: it is about none.
+    #: The parameter concerned; missing if there is none.
     parameter: NotRequired[str]
 
 
 class Improvement(Document):
     """Whether more trials are likely to pay; values are in the metric's unit, null: not known."""
 
-    #: Why nothing can be said; else empty.
+    #: Why nothing can be said; otherwise empty.
     why: str
-    #: So many trials are looked ahead.
+    #: Number of future trials considered.
     next_trials: int | None
-    #: That one of them is better than the best by more than a trifle.
+    #: Probability that one of them is better than the best by more than a trifle.
     chance: float | None
-    #: The best value after them, and the middle 80 % of it.
+    #: The best value after them, and the range of the middle 80 %.
     expected: float | None
     low: float | None
     high: float | None
-    #: The best value anywhere is better by less than this, with a chance of nine tenths.
+    #: With a probability of 90 %, the best possible value is better by less than this.
     regret: float | None
 
 
@@ -117,19 +117,20 @@ class HistorySay(Document):
     trial: int
     #: From 0 to 1.
     share: float
-    #: In the model of history beside the study's own, from 0 to 1; null: only one was asked.
+    #: Trust in the history's model compared with the study's own, from 0 to 1; null: only one was
+    #: used.
     trust: float | None
-    #: Whether history chose the trial.
+    #: Whether the history chose the trial.
     proposed_by_history: bool
 
 
 class InsightsDocument(Document):
     """What the trials of a study say. The file holds the time as well, as `updated`."""
 
-    #: Of the file's form.
+    #: Version of the file format.
     version: int
     study: str
-    #: Trials that were looked at.
+    #: Number of trials examined.
     trials: int
     importance: ImportanceByMethod
     edges: list[WidenedEdge]
@@ -137,5 +138,5 @@ class InsightsDocument(Document):
     advice: list[Advice]
     #: Null before enough trials have a result.
     improvement: Improvement | None
-    #: Of each trial in number order; empty: history never had any say.
+    #: One entry per trial in number order; empty: the history never had a say.
     history: list[HistorySay]

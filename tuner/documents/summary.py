@@ -20,16 +20,16 @@ class SummaryParameter(Document):
     high: int | float | None
     log: bool | Literal["reverse"]
     step: int | float | None
-    #: The choices; of a fixed parameter its only value.
+    #: The choices; for a fixed parameter, its only value.
     values: list[Any] | None
-    #: For each parent the values with which the parameter is active; null: it always is.
+    #: For each parent, the values that activate the parameter; null: it is always active.
     when: dict[str, list[Any]] | None
 
 
 class SummaryDocument(Document):
     """What a study is and how it stands. The file holds the time as well, as `updated`."""
 
-    #: Of the file's form.
+    #: Version of the file format.
     version: int
     study: str
     state: StudyWord
@@ -38,7 +38,7 @@ class SummaryDocument(Document):
     #: Always empty: studies have none.
     constraints: list[Any]
     parameters: list[SummaryParameter]
-    #: Names of all parameters, those that matter most first.
+    #: Names of all parameters, most important first.
     order: list[str]
     budget: BudgetUse
     counts: TrialCounts

@@ -1,1 +1,1 @@
-"""The process and its machine: what both must be, logs, memory, imports and fault points."""
+"""The process and its machine: requirements on both, logs, memory, imports and fault points."""

@@ -1,6 +1,6 @@
 """httpx without its own command line, which takes two thirds of its import time and 6 MB.
 
-A worker forks for every trial, and each fork copies, searches and gives back what is in memory.
+A worker forks for every trial, and each fork copies, scans and frees what is in memory.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 if "httpx" not in sys.modules:
-    # httpx imports click, rich and pygments for that command where they are installed, and does
-    # without where this module cannot be found.
+    # If installed, httpx imports click, rich and pygments for that command; it works without them
+    # if this module cannot be found.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     import httpx
 

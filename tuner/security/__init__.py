@@ -1,1 +1,1 @@
-"""Who acts, what a token allows, whom this process trusts, and how its secrets stay secret."""
+"""Who acts, what a token permits, whom this process trusts, and how its secrets are protected."""

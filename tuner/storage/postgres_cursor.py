@@ -1,4 +1,4 @@
-"""The cursor of psycopg, without the cost of describing the same columns again and again."""
+"""A psycopg cursor that does not describe the same columns again and again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from typing_extensions import override
 
-#: Results of so many forms are remembered; the statements of the service have some hundreds.
+#: Maximum number of distinct results remembered; the service's statements have a few hundred.
 _MOST = 2000
 
 _descriptions: dict[tuple[Any, ...], list[psycopg.Column]] = {}
@@ -16,15 +16,15 @@ _descriptions: dict[tuple[Any, ...], list[psycopg.Column]] = {}
 class PostgresCursor(psycopg.Cursor[Any]):
     """A cursor whose results share their descriptions.
 
-    SQLAlchemy reads the description of every result, and for statements that it knows only looks
-    whether there is one. psycopg makes an object for each column: of a row with 30 columns that
-    takes as long as all the rest of the call.
+    SQLAlchemy reads the description of every result, and for statements that it knows only checks
+    whether there is one. psycopg creates an object for each column: for a row with 30 columns that
+    takes as long as the rest of the call.
     """
 
     @property
     @override
     def description(self) -> list[psycopg.Column] | None:
-        """The columns of the present result; None: it has none."""
+        """The columns of the present result; None if it has none."""
         result = self.pgresult
         if result is None or result.nfields == 0:
             return super().description

@@ -1,1 +1,1 @@
-"""One module for each tool whose searches are read, and what several of them use."""
+"""One module for each tool whose searches can be read, and modules shared by several of them."""

@@ -17,20 +17,20 @@ _t = tables.history_trials
 
 #: Maximum number of names in one query.
 _AT_ONCE = 500
-#: What a run was told to be, beside its state.
+#: What a run contains besides its state.
 _TOLD = ("params_json", "metrics_json", "curves_json")
 
 
 def put_runs(
     connection: sa.Connection, number: int, runs: Sequence[ImportedRun], now: float
 ) -> None:
-    """Store runs of an import, in the place of those with the same keys.
+    """Store runs of an import, replacing those with the same keys.
 
     Args:
-        connection: in a transaction, as for all here.
-        number: of the import (`tuner_history.id`), as for all here.
-        runs: with different keys.
-        now: of the database's clock.
+        connection: in a transaction, as everywhere in this module.
+        number: of the import (`tuner_history.id`), as everywhere in this module.
+        runs: with distinct keys.
+        now: the time by the database's clock.
     """
     delete_runs(connection, number, [run.trial.key for run in runs])
     if runs:
@@ -38,7 +38,7 @@ def put_runs(
 
 
 def delete_runs(connection: sa.Connection, number: int, keys: list[str]) -> int:
-    """Remove runs of an import by their keys; return how many there were."""
+    """Remove runs of an import by their keys; return the number removed."""
     deleted = 0
     for start in range(0, len(keys), _AT_ONCE):
         some = keys[start : start + _AT_ONCE]
@@ -48,7 +48,7 @@ def delete_runs(connection: sa.Connection, number: int, keys: list[str]) -> int:
 
 
 def count_changed(connection: sa.Connection, live: int, number: int) -> int:
-    """Return how many runs of the import `live` stand in the import `number` with other content."""
+    """Return how many runs of the import `live` have different content in the import `number`."""
     new = _t.alias()
     differs = sa.or_(*(_t.c[name] != new.c[name] for name in ("state", *_TOLD)))
     pairs = sa.join(_t, new, (_t.c.key == new.c.key) & (new.c.history_id == number))
@@ -57,11 +57,11 @@ def count_changed(connection: sa.Connection, live: int, number: int) -> int:
 
 
 def move_runs(connection: sa.Connection, live: int, number: int, *, replace: bool) -> None:
-    """Make the runs of the import `number` those of `live`.
+    """Move the runs of the import `number` to `live`.
 
     Args:
         connection: in a transaction.
-        live: the import that is in place.
+        live: the import that is in use.
         number: the one that was loaded.
         replace: whether runs of `live` that are not among them are removed.
     """
@@ -102,7 +102,7 @@ def own_runs(connection: sa.Connection, runs: list[ImportedRun]) -> dict[str, st
 
 
 def _trials_at(project: str, name: str, folders: list[str]) -> sa.Select[Any]:
-    """Return a query for folder and seed of the trials of a study that ran in these folders."""
+    """Return a query for folder and seed of a study's trials that ran in these folders."""
     s, t, a = tables.studies, tables.trials, tables.attempts
     return (
         sa.select(a.c.run_dir, t.c.seed)

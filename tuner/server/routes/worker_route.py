@@ -1,4 +1,4 @@
-"""Routes of workers, without what FastAPI does for other parameters than theirs."""
+"""Workers' routes, without FastAPI's handling of parameters that they do not have."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ _ATTEMPT_ID = re.compile(ATTEMPT_ID)
 class WorkerRoute(APIRoute):
     """A route whose function takes the request, reads its body and returns the response.
 
-    FastAPI would work out for each request what the function wants to be given, which takes as long
-    as all the rest of its part. A trial makes three such requests, and a fleet of workers little
-    else.
+    For each request, FastAPI would resolve the function's parameters, which takes as long as the
+    rest of its work. A trial makes three such requests, and a fleet of workers makes little else.
     """
 
     @override

@@ -1,1 +1,1 @@
-"""A study on a screen: its progress, its state, its best trials, and what it learnt."""
+"""A study on a screen: its progress, its state, its best trials, and what it learned."""

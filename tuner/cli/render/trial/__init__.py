@@ -1,1 +1,1 @@
-"""One trial on a screen: what became of it, and why it was proposed."""
+"""One trial on a screen: its result, and why it was proposed."""

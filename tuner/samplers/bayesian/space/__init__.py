@@ -1,1 +1,1 @@
-"""A search space as the models see it: points in place of Optuna's parameters."""
+"""A search space as seen by the models: points instead of Optuna's parameters."""

@@ -1,1 +1,1 @@
-"""Trials that are stopped on their way: by a pruner, or by the time that a trial may take."""
+"""Trials that are stopped early: by a pruner, or by the time limit of a trial."""
