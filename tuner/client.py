@@ -119,7 +119,7 @@ class ApiClient(Connection):
         """Return a piece of the trial's output.
 
         With `raw`, `base64` holds the exact bytes in place of the text; a server of an earlier
-        release sends the text all the same.
+        release sends the text anyway.
         """
         # A server of an earlier release ignores query parameters that it does not know.
         path = _path(study, "trials", number, "log")

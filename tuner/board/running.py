@@ -25,7 +25,7 @@ from tuner.roots import Place
 
 _START_S = 60.0
 _MEMORY = "/dev/shm"  # noqa: S108 - a folder of a random name is made there  # nosec B108  # a folder of a random name is made there
-#: Maximum number of starts in one run: a recurring crash would otherwise go on for ever.
+#: Maximum number of starts in one run: a recurring crash would otherwise go on forever.
 _MOST_STARTS = 5
 #: Seconds between updates of the view, which never takes more than a tenth of the time.
 _EVERY_S = 1.0

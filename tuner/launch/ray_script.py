@@ -45,7 +45,7 @@ def _source() -> str:
         folder.joinpath(name).read_text().partition(_FUTURE) for name in ("ray_worker.py", _ACTORS)
     )
     lines = actors[2].splitlines(keepends=True)
-    # What would be imported stands in the same file then.
+    # The imported modules are in the same file.
     rest = "".join(line for line in lines if not line.startswith("from tuner."))
     return f"{actors[0]}{_FUTURE}{worker[2]}\n{rest}"
 

@@ -51,7 +51,7 @@ def set_wait_reason(
 
     Args:
         connection: a writing one.
-        study: of which it is said.
+        study: the study concerned.
         reason: shown in its status.
         now: the database's time.
         event: text for its events; empty: an event says that trials start again; None: no event.
