@@ -1,4 +1,4 @@
-/** Advice on a study in words: what matters, which range to try next, whether more trials pay. */
+/** Advice on a study in words: what matters, which ranges to try next, whether more trials pay off. */
 
 import { make } from "./plots/frame.js";
 import { insightsOf } from "./plots/insights.js";
@@ -6,7 +6,7 @@ import { living } from "./plots/living.js";
 import { counted, numberOf, percent, short } from "./plots/numbers.js";
 import { rangeYaml } from "./plots/yaml.js";
 
-/** Pieces of advice; the coordinator gives a handful. */
+/** Maximum number of pieces of advice; the coordinator gives a handful. */
 const MOST = 30;
 
 /** @type {Record<string, string>} */
@@ -45,7 +45,7 @@ async function render(turn) {
 }
 
 /**
- * Texts, where the same is said of several parameters in one sentence.
+ * Texts; the same advice on several parameters is merged into one sentence.
  * @param {any[]} entries
  * @returns {string[]}
  */
@@ -54,7 +54,7 @@ export function together(entries) {
   const groups = new Map();
   for (const { parameter, text } of entries) {
     const named = typeof parameter === "string" && text.startsWith(`${parameter} `);
-    // A parameter's name stays as it is.
+    // A parameter's name keeps its case.
     const begins = typeof parameter === "string" && text.startsWith(parameter);
     const rest = named ? text.slice(parameter.length + 1) : begins ? ended(text) : sentenceOf(text);
     const names = groups.get(rest) ?? [];
@@ -92,9 +92,9 @@ function ended(text) {
 }
 
 /**
- * Whether more trials help, as far as the advice does not say so already.
+ * Whether more trials help, unless the advice already says so.
  * @param {any} improvement
- * @param {boolean} told whether the advice has the chance and the gain
+ * @param {boolean} told whether the advice contains the probability and the gain
  * @returns {string}
  */
 function outlookOf(improvement, told) {
@@ -112,7 +112,7 @@ function outlookOf(improvement, told) {
 }
 
 /**
- * Ranges to try of parameters whose best trials lie at the edge of theirs, as YAML.
+ * Ranges to try, as YAML, for parameters whose best trials are at the edge of their range.
  * @param {any[]} edges
  * @param {import("./plots/types.js").Column[]} columns
  * @returns {HTMLElement[]}
@@ -137,7 +137,7 @@ function typeOf(edge, columns) {
 
 /**
  * @param {string} text
- * @returns {Promise<boolean>} whether the clipboard took it
+ * @returns {Promise<boolean>} whether it was copied to the clipboard
  */
 async function copied(text) {
   try {

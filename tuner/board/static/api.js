@@ -1,4 +1,4 @@
-/** The server side: its routes, and its faults as errors that say what to do. */
+/** The server: its routes, and its failures as errors that say what to do. */
 
 /** @typedef {import('./types.js').Studies} Studies */
 /** @typedef {import('./types.js').Table} Table */
@@ -6,7 +6,7 @@
 
 const PATIENCE_MS = 20_000;
 
-/** A question that was not answered. `status` is 0 where no answer came at all. */
+/** A request that failed. `status` is 0 if there was no response at all. */
 export class ApiError extends Error {
   /** @param {string} message @param {number} [status] */
   constructor(message, status = 0) {
@@ -25,7 +25,7 @@ export class Api {
   /**
    * @param {string} route
    * @param {Parameters} [parameters] empty ones are left out
-   * @returns {string} for a link or a question
+   * @returns {string} for a link or a request
    */
   url(route, parameters = {}) {
     const query = new URLSearchParams();
@@ -43,7 +43,7 @@ export class Api {
    * @param {AbortSignal} [signal]
    * @returns {Promise<any>}
    * @throws {ApiError} with the server's reason
-   * @throws {DOMException} AbortError, where `signal` ended it
+   * @throws {DOMException} AbortError, if `signal` aborted it
    */
   async get(route, parameters = {}, signal) {
     const { response, text } = await this._fetch(this.url(route, parameters), signal);
@@ -88,7 +88,7 @@ export class Api {
   }
 }
 
-/** @param {unknown} error @returns {boolean} whether a newer question took its place */
+/** @param {unknown} error @returns {boolean} whether a newer request replaced it */
 export function aborted(error) {
   return error instanceof DOMException && error.name === 'AbortError';
 }

@@ -78,7 +78,7 @@ function gridActions(store, chosen, detail) {
   };
 }
 
-/** A new question begins at the top; a refresh changes nothing but values. @param {Store} store @param {Grid} grid */
+/** A new query starts at the top; a refresh only changes values. @param {Store} store @param {Grid} grid */
 function follow(store, grid) {
   let asked = false;
   store.subscribe(['busy', 'table'], ({ busy, table }) => {
@@ -98,7 +98,7 @@ function theme(store, host, body) {
   body.dataset['theme'] = store.state.theme;
 }
 
-/** The address and the view follow each other; only another study is a step for Back. @param {Store} store @param {Host} host */
+/** Keeps the address and the view in sync; only a change of study adds a history entry. @param {Store} store @param {Host} host */
 function address(store, host) {
   let study = store.state.view.study;
   store.subscribe(['view'], ({ view }) => {
@@ -114,7 +114,7 @@ function address(store, host) {
   });
 }
 
-/** What the page is, for tests and for styles. @param {Store} store @param {HTMLElement} body */
+/** Marks the state of the page, for tests and styles. @param {Store} store @param {HTMLElement} body */
 function marks(store, body) {
   store.subscribe(['studies', 'study', 'table', 'view', 'error', 'live', 'busy'], (state) => {
     body.dataset['state'] = pageState(state);
@@ -122,13 +122,13 @@ function marks(store, body) {
   });
 }
 
-/** Forward a link to curves. Its own step in the history becomes the table, so that Back does not forward again. @param {Host} host @param {import('./state.js').View} view */
+/** Forward a link to curves. Its own history entry is replaced by the table, so that Back does not forward again. @param {Host} host @param {import('./state.js').View} view */
 function toCurves(host, view) {
   host.write(formatHash({ ...view, curves: [] }, parseHash(host.hash()).other), false);
   void host.timeSeries(view.curves);
 }
 
-/** `/` goes to the search, Escape closes the details: from anywhere but a field. @param {HTMLInputElement} box @param {Detail} detail */
+/** `/` goes to the search, Escape closes the details: unless a field has the focus. @param {HTMLInputElement} box @param {Detail} detail */
 function shortcut(box, detail) {
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.defaultPrevented && detail.isOpen()) detail.close();

@@ -1,4 +1,4 @@
-/** The bar of chosen trials: up to five, to compare, to look at their curves, to take along. */
+/** The bar of chosen trials, up to five: to compare them, see their curves, or export them. */
 import { button, el, fill } from './dom.js';
 import { visible } from './format.js';
 import { MOST_CHOSEN } from './state.js';
@@ -19,7 +19,7 @@ export class Chosen {
     store.subscribe(['view'], ({ view }) => this._show(view.trials));
   }
 
-  /** @param {string} id put in, or taken out where it is in */
+  /** @param {string} id added, or removed if present */
   toggle(id) {
     const { trials } = this.store.state.view;
     if (trials.includes(id)) this.store.look({ trials: trials.filter((one) => one !== id) });

@@ -1,4 +1,4 @@
-/** Choose which columns are shown, and their order. */
+/** Lets the user choose which columns are shown, and their order. */
 import { button, el, fill } from './dom.js';
 import { visible } from './format.js';
 import { columnName } from './grid/head.js';

@@ -8,7 +8,7 @@ import { chosenOf, nameOf } from "./plots/points.js";
 import { stateOf } from "./plots/palette.js";
 
 const MOST = 5;
-/** Rows of one table. */
+/** Maximum number of rows of a table. */
 const ROWS = 300;
 
 export const draw = living("compare", () => ({ curves: /** @type {import("./plots/types.js").Plot | null} */ (null), of: "" }), render);
@@ -59,7 +59,7 @@ function headOf(trial) {
 }
 
 /**
- * State and objective of each, where the answer has them.
+ * State and objective of each, if the response has them.
  * @param {any[]} trials
  * @param {string[]} heads
  */
@@ -86,7 +86,7 @@ function differs(values) {
  * @param {string[]} heads
  */
 function part(title, key, given, heads) {
-  // What no trial has says nothing.
+  // Rows without any value are omitted.
   const all = list(given).filter((row) => list(row.values).length > 0);
   if (!all.length) return title === "Parameters" ? [make("h3", { text: title }), make("p", { text: "These trials have no parameters." })] : null;
   const sorted = [...all.filter((row) => differs(row.values)), ...all.filter((row) => !differs(row.values))].slice(0, ROWS);

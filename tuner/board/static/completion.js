@@ -1,4 +1,4 @@
-/** What can stand where the cursor of the search is: names of columns, then values that are known. */
+/** Completions at the cursor of the search: column names, then known values. */
 import { quoted, searchName, term, terms } from './query_text.js';
 import { formatValue } from './format.js';
 
@@ -7,7 +7,7 @@ import { formatValue } from './format.js';
 /**
  * @typedef {object} Completion
  * @property {string} label
- * @property {string} text what takes the place of the word
+ * @property {string} text replaces the word
  * @property {string} hint
  */
 
@@ -18,7 +18,7 @@ const CAUSES = ['error', 'oom', 'timeout', 'diverged', 'lost', 'rejected', 'stor
 /**
  * @param {string} query
  * @param {number} cursor
- * @returns {{at: number, word: string}} the word that is being written
+ * @returns {{at: number, word: string}} the word being typed
  */
 export function wordAt(query, cursor) {
   const before = query.slice(0, cursor);
@@ -85,7 +85,7 @@ function hintOf(column) {
   return typeof low === 'number' && typeof high === 'number' ? `${kind}, ${formatValue(low)} to ${formatValue(high)}` : kind;
 }
 
-/** @param {string} name @param {string} typed @returns {number} less is nearer */
+/** @param {string} name @param {string} typed @returns {number} smaller is nearer */
 function nearness(name, typed) {
   const lower = name.toLowerCase();
   if (lower.startsWith(typed)) return 0;

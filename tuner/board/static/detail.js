@@ -1,4 +1,4 @@
-/** One trial in full: how it ended and why, every parameter, and where else it can be looked at. */
+/** One trial in full: how it ended and why, every parameter, and links to other views. */
 import { button, el, fill } from './dom.js';
 import { causeWord, exactValue, formatDuration, formatTime, formatValue, visible, visibleLines } from './format.js';
 import { badge } from './grid/cells.js';
@@ -41,7 +41,7 @@ export class Detail {
     return this.store.state.view.open !== '';
   }
 
-  /** @param {string} id of the trial that is opened by a key: focus follows once it is drawn */
+  /** @param {string} id of the trial opened by keyboard: it gets the focus once drawn */
   takeFocus(id) {
     this.wanted = id;
     if (this.store.state.view.open === id) this.element.focus();

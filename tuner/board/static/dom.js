@@ -25,7 +25,7 @@ export function el(tag, attributes = {}, ...children) {
 }
 
 /**
- * Replace what an element holds.
+ * Replace the content of an element.
  * @param {Element} element
  * @param {...Child} children
  */
@@ -39,7 +39,7 @@ export function fill(element, ...children) {
 }
 
 /**
- * @param {string} label what it does, seen and spoken
+ * @param {string} label what it does, as visible and accessible name
  * @param {(event: Event) => void} act
  * @param {Attributes} [attributes]
  * @returns {HTMLButtonElement}

@@ -21,7 +21,7 @@ export class Drawings {
     this.advice = el('section', { class: 'bt-advice', 'aria-label': 'Advice', 'data-part': 'advice' });
     this.panel = el('div', { role: 'tabpanel', id: 'bt-plot', class: 'bt-plot', tabindex: 0, hidden: true });
     this.element = el('section', { class: 'bt-plots', 'aria-label': 'Plots and advice' }, el('h2', { class: 'bt-hidden' }, 'Plots and advice'), this.advice, this.tabs, this.panel);
-    /** @type {Context|null} one object: its properties change, then the drawings are told */
+    /** @type {Context|null} one object: its properties change, then the drawings are notified */
     this.context = null;
     /** @type {Plot|null} */
     this.drawing = null;
@@ -39,7 +39,7 @@ export class Drawings {
   /** @param {State} state */
   _show(state) {
     const { view, study, table, columns, theme, live } = state;
-    // What could not be had while TensorBoard was away.
+    // Load what was unavailable while TensorBoard was away.
     const back = this.away && live !== 'away';
     this.away = live === 'away';
     const known = Boolean(study && table);
@@ -49,7 +49,7 @@ export class Drawings {
     if (!study || !table) return;
     this.context ??= context(this.store, this.api, study);
     Object.assign(this.context, { study: { ...study, goal: table.goal ?? study.goal, metric: table.metric ?? study.metric, version: table.version }, columns, theme });
-    // Not drawn again by what no drawing shows: the order of the table, an opened trial.
+    // Not redrawn for changes that no drawing shows: the order of the table, an opened trial.
     const seen = JSON.stringify([view.study, view.query, view.trials, view.metric, view.goal, view.value, theme, table.version, columns.length, study.updated]);
     const advisable = JSON.stringify([theme, table.version]);
     if (open && `${open} ${view.study}` !== this.opened) void this._open(open, view.study, this.seen !== '');
@@ -76,7 +76,7 @@ export class Drawings {
     if (open) this.panel.setAttribute('aria-labelledby', `bt-tab-${open}`);
   }
 
-  /** @param {string} name @param {string} study @param {boolean} [scroll] whether a person opened it just now */
+  /** @param {string} name @param {string} study @param {boolean} [scroll] whether the user has just opened it */
   async _open(name, study, scroll = false) {
     this._close();
     const key = `${name} ${study}`;
@@ -163,7 +163,7 @@ function context(store, api, study) {
   };
 }
 
-/** @param {import('./types.js').Study} study @returns {import('./plots/types.js').Study} as plots call it */
+/** @param {import('./types.js').Study} study @returns {import('./plots/types.js').Study} in the form used by plots */
 function study_(study) {
   return /** @type {import('./plots/types.js').Study} */ (/** @type {unknown} */ (study));
 }

@@ -1,4 +1,4 @@
-/** The filter of one column. It writes terms into the search, so that what is filtered can be read there. */
+/** The filter of one column. It writes terms into the search, where the filter stays visible. */
 import { button, el } from './dom.js';
 import { formatValue, stateWord } from './format.js';
 import { columnName } from './grid/head.js';
@@ -74,7 +74,7 @@ function choices(name, known, now, operator) {
   return { body: boxes.map((one) => el('label', { class: 'bt-check' }, one.box, ` ${one.label}`)), read };
 }
 
-/** @param {Value} value @returns {string} as the search has it: whole, in its own words */
+/** @param {Value} value @returns {string} as written in the search: complete, in its syntax */
 function plainText(value) {
   return typeof value === 'object' && value !== null ? String(value.int) : String(value);
 }

@@ -1,4 +1,4 @@
-/** Of logs that name no objective: which metric counts, which way is better, and which value of a curve. */
+/** For logs without a declared objective: the metric, its direction, and the value of a curve to use. */
 import { el, fill } from './dom.js';
 import { visible } from './format.js';
 

@@ -1,4 +1,4 @@
-/** Values as text: types stay told apart, nothing a log holds can disturb the line it stands in. */
+/** Values as text: types remain distinguishable, and nothing in a log can break the line it is in. */
 
 /** @typedef {import('./types.js').Value} Value */
 /** @typedef {import('./types.js').Column} Column */
@@ -26,7 +26,7 @@ const CAUSES = {
 /**
  * @param {unknown} text
  * @param {number} [longest] characters kept
- * @returns {string} with what cannot be seen written out (`\u202e`), on one line
+ * @returns {string} with invisible characters written out (`\u202e`), on one line
  */
 export function visible(text, longest = LONGEST) {
   const whole = String(text);
@@ -44,7 +44,7 @@ export function visibleLines(text, longest = 4000) {
 }
 
 /**
- * @param {string|null|undefined} reason why a trial ended as it did; of a traceback, what was raised
+ * @param {string|null|undefined} reason why a trial ended as it did; of a traceback, the exception
  * @param {number} [longest]
  * @returns {string} one line
  */
@@ -56,7 +56,7 @@ export function reasonLine(reason, longest = 140) {
 
 /**
  * @param {number} x
- * @param {number} [digits] significant digits; the whole part is never rounded away
+ * @param {number} [digits] significant digits; the integer part is never rounded
  * @returns {string}
  */
 export function formatNumber(x, digits = 4) {
@@ -72,7 +72,7 @@ export function formatNumber(x, digits = 4) {
  * @param {Value|undefined} value
  * @param {Column|{type: string}|null} [column]
  * @param {number} [digits]
- * @returns {string} as the table shows it: `128`, `1.0` of floats, `true` and `"true"` told apart; empty for none
+ * @returns {string} as shown in the table: `128`, `1.0` for floats, `true` unlike `"true"`; empty for none
  */
 export function formatValue(value, column = null, digits = 4) {
   if (value === null || value === undefined) return '';
@@ -142,7 +142,7 @@ export function causeWord(cause) {
   return Object.hasOwn(CAUSES, cause) ? CAUSES[cause] : visible(cause, 60);
 }
 
-/** @param {string} text @returns {string} text, in quotes where it would read as another type */
+/** @param {string} text @returns {string} text, quoted if it looks like another type */
 function quoted(text) {
   const shown = visible(text);
   const other = text === '' || text !== text.trim() || /^(true|false|null|none|nan|[+-]?inf(inity)?|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)$/i.test(text);

@@ -1,4 +1,4 @@
-/** The head of the page: which study, how far it is, its best trial and why trials failed. */
+/** The head of the page: the study, its progress, its best trial and why trials failed. */
 import { button, el, fill } from './dom.js';
 import { causeWord, formatTime, formatValue, reasonLine, visible } from './format.js';
 import { rowValue } from './row_value.js';
@@ -75,7 +75,7 @@ export class Header {
     this.live.title = heard ? `last answer ${formatTime(new Date(heard).toISOString())}` : '';
   }
 
-  /** The best trial and the failed ones are asked for once a version. @param {State} state */
+  /** The best trial and the failed ones are requested once per version. @param {State} state */
   async _rows({ study, table, view, columns }) {
     if (!table || table.study !== view.study) return fill(this.best);
     const asked = JSON.stringify([view.study, table.version, view.metric, view.goal, view.value, columns.length]);

@@ -1,8 +1,8 @@
 /**
  * The window of TensorBoard around our frame: its address, its theme, its tab TIME SERIES.
  *
- * The frame has the same origin. What is used of TensorBoard's page is little, and each use does
- * without where TensorBoard changed: then a link opens in the ordinary way.
+ * The frame has the same origin. Little of TensorBoard's page is used, and each use has a
+ * fallback if TensorBoard has changed: then a link opens in the ordinary way.
  */
 import { PLUGIN } from './state.js';
 
@@ -17,7 +17,7 @@ export class Host {
     this.top = reachable(frame.parent) ? /** @type {Window & typeof globalThis} */ (frame.parent) : frame;
   }
 
-  /** Have a phone show the page in its own width: TensorBoard's page says nothing of it, so it would be shown small. */
+  /** Make phones show the page at their own width: TensorBoard's page sets no viewport, so it would be tiny. */
   fit() {
     const { document } = this.top;
     if (document.querySelector('meta[name="viewport"]')) return;
@@ -34,7 +34,7 @@ export class Host {
 
   /**
    * @param {string} hash
-   * @param {boolean} step whether Back comes here again
+   * @param {boolean} step whether Back returns here
    */
   write(hash, step) {
     if (hash === this.hash() || !this.shown()) return;
@@ -43,7 +43,7 @@ export class Host {
     else history.replaceState(history.state, '', hash);
   }
 
-  /** @param {() => void} act called when the address was changed by somebody else */
+  /** @param {() => void} act called when something else has changed the address */
   onAddress(act) {
     this.top.addEventListener('hashchange', act);
     this.top.addEventListener('popstate', act);
@@ -81,7 +81,7 @@ export class Host {
 
   /**
    * Show TIME SERIES with exactly these runs, without a reload; Back returns to our view.
-   * Above 500 runs TensorBoard selects none: its own box that selects the filtered ones is ticked.
+   * Above 500 runs TensorBoard selects none: its checkbox that selects the filtered ones is ticked.
    * @param {string[]} runs
    * @returns {Promise<boolean>} whether the runs are selected now
    */

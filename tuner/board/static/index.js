@@ -1,10 +1,10 @@
 /**
- * What TensorBoard imports into the frame of the tab "Best trials".
+ * The module that TensorBoard imports into the frame of the tab "Best trials".
  *
- * Everything else lies below `static/`, and plots are imported only when one is opened.
+ * Everything else is below `static/`, and plots are imported only when opened.
  */
 const SHEETS = ['style.css', 'grid.css', 'panels.css'];
-/** What `app.js` imports, directly or not: asked for at once, and not one after the other. */
+/** What `app.js` imports, directly or not: requested in parallel, not one after the other. */
 export const MODULES = [
   'api.js',
   'chosen.js',
@@ -35,7 +35,7 @@ export const MODULES = [
   'visible_columns.js',
 ];
 
-/** Called once by TensorBoard, when the tab is opened first. */
+/** Called by TensorBoard when the tab is first opened. */
 export async function render() {
   document.documentElement.lang = 'en';
   document.title = 'Best trials';
@@ -52,7 +52,7 @@ export async function render() {
 
 /**
  * @param {string} name
- * @returns {Promise<void>} settled when the sheet is there, or cannot be had: the page works bare
+ * @returns {Promise<void>} settled when the sheet is loaded, or has failed: the page works without it
  */
 function sheet(name) {
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** Where else a trial can be looked at: its curves, its files, and the commands that show or repeat it. */
+/** Links to other views of a trial: its curves, its files, and commands that show or repeat it. */
 import { formatHash, emptyView, rowId } from './state.js';
 
 /** @typedef {import('./types.js').Row} Row */
@@ -25,7 +25,7 @@ export function fileOf(study, row, name) {
 /**
  * @param {string} study
  * @param {Row} row
- * @returns {{show: string, reproduce: string, logs: string}|null} commands for a shell; null where the trial has no number
+ * @returns {{show: string, reproduce: string, logs: string}|null} commands for a shell; null if the trial has no number
  */
 export function commands(study, row) {
   if (row.trial === null || row.trial === undefined) return null;
@@ -34,13 +34,13 @@ export function commands(study, row) {
   return { show: `tuner show ${name} ${trial}`, reproduce: `tuner reproduce ${name} ${trial}`, logs: `tuner logs ${name} ${trial}` };
 }
 
-/** @param {string} text @returns {string} one word of a shell, whatever it holds */
+/** @param {string} text @returns {string} a single shell word, whatever it contains */
 export function shellWord(text) {
   return /^[\w@%+=:,./-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /**
- * Copy text; where the browser forbids it, a field with the text is selected to copy by hand.
+ * Copy text; if the browser forbids it, a field with the text is selected for copying by hand.
  * @param {string} text
  * @param {HTMLElement} near where the field appears
  * @returns {Promise<boolean>} whether it was copied

@@ -1,4 +1,4 @@
-/** What stands in place of the table: loading, nothing there, nothing found, an error. Each says what to do. */
+/** What is shown instead of the table: loading, empty, no match, an error. Each says what to do. */
 import { button, el, fill } from './dom.js';
 import { visible } from './format.js';
 
@@ -11,7 +11,7 @@ import { visible } from './format.js';
  * @property {'retry'|'clear'|'newest'|'plain'} [act]
  */
 
-/** @param {State} state @returns {Message|null} null: the table speaks for itself */
+/** @param {State} state @returns {Message|null} null: the table is shown */
 export function messageOf({ studies, study, table, view, error, live }) {
   if (error && !table) {
     if ('status' in error && error.status === 404 && view.study) return { title: `There is no study ${visible(view.study, 100)} here`, text: `${error.message} It may have been deleted, or lies in another log directory.`, act: 'newest' };

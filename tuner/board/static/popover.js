@@ -1,4 +1,4 @@
-/** A small box over the page, beside what opened it: Escape, a click elsewhere or Tab out of it closes it. */
+/** A small box over the page, next to its opener: closed by Escape, a click elsewhere or tabbing out. */
 import { el } from './dom.js';
 
 /** @type {(() => void)|null} */

@@ -1,7 +1,7 @@
 /**
  * The search as text: its terms, and how a header's filter writes into it.
  *
- * The server side gives terms their meaning; here they are only told apart.
+ * The server interprets the terms; here they are only split.
  */
 
 /**
@@ -31,7 +31,7 @@ export function terms(query) {
 /**
  * @param {string} query
  * @param {string} name a column's name
- * @param {string[]} replacement terms that take the place of all terms of this name; none removes them
+ * @param {string[]} replacement terms that replace all terms with this name; none removes them
  * @returns {string}
  */
 export function replaceTerms(query, name, replacement) {
@@ -48,22 +48,22 @@ export function termsOf(query, name) {
  * @param {string} name
  * @param {string} operator
  * @param {string} value
- * @param {boolean} [text] whether the value is a text, so that `"true"` is not taken for `true`
- * @returns {string} a term, quoted where it has to be
+ * @param {boolean} [text] whether the value is a string, so that `"true"` is not taken for `true`
+ * @returns {string} a term, quoted if necessary
  */
 export function term(name, operator, value, text = false) {
   return `${quoted(name)}${operator}${quoted(value, text)}`;
 }
 
-/** @param {import('./types.js').Column} column @returns {string} how the search calls a column */
+/** @param {import('./types.js').Column} column @returns {string} a column's name in the search */
 export function searchName(column) {
   return column.label && column.group !== 'fact' ? column.label : column.key;
 }
 
 /**
  * @param {string} text a name or a value
- * @param {boolean} [strict] whether it must not be taken for a number or a truth
- * @returns {string} quoted where it has to be
+ * @param {boolean} [strict] whether it must not be taken for a number or a boolean
+ * @returns {string} quoted if necessary
  */
 export function quoted(text, strict = false) {
   const plain = /^[^\s"=!<>:\\-][^\s"=!<>:\\]*$/.test(text) || /^-[\d.]/.test(text);

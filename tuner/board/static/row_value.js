@@ -1,4 +1,4 @@
-/** What a trial has in a column. */
+/** A trial's value in a column. */
 
 /** @typedef {import('./types.js').Column} Column */
 /** @typedef {import('./types.js').Row} Row */
@@ -7,7 +7,7 @@
 /**
  * @param {Column} column
  * @param {Row} row
- * @returns {Value|undefined} undefined where the trial has no such parameter or metric
+ * @returns {Value|undefined} undefined if the trial has no such parameter or metric
  */
 export function rowValue(column, row) {
   const { key } = column;
@@ -17,7 +17,7 @@ export function rowValue(column, row) {
 }
 
 /**
- * A log may call a parameter `__proto__` or `constructor`: what every object has is no value of it.
+ * A log may call a parameter `__proto__` or `constructor`: properties that every object inherits are not values.
  * @param {Record<string, Value>|undefined} values
  * @param {string} name
  * @returns {Value|undefined}

@@ -1,4 +1,4 @@
-/** The search: a box whose mistakes are named below it, and which completes names and values. */
+/** The search: a box that completes names and values, with errors shown below it. */
 import { button, el, fill } from './dom.js';
 import { completions, wordAt } from './completion.js';
 import { visible } from './format.js';

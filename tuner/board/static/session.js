@@ -1,4 +1,4 @@
-/** Questions and answers over time: which study, its table, what changed since. */
+/** Requests and responses over time: the study, its table, and what has changed since. */
 import { aborted } from './api.js';
 import { isNarrow } from './dom.js';
 import { Pages } from './grid/pages.js';
@@ -29,7 +29,7 @@ export class Session {
       failed: (error) => this._failed(error),
     });
     this._asked = '';
-    /** The study that the table is of. */
+    /** The study shown in the table. */
     this._of = '';
     /** @type {unknown} the version that was asked for again last */
     this._mark = undefined;
@@ -39,7 +39,7 @@ export class Session {
     host.onShown(() => host.shown() && this._again(0));
   }
 
-  /** Ask which studies there are, then for the table; from here on by itself. */
+  /** Load the list of studies, then the table; from then on automatically. */
   async begin() {
     if (this.store.state.view.study) this._follow();
     await this._beat();
@@ -55,7 +55,7 @@ export class Session {
 
   /**
    * @param {string} id a trial's number, or a run
-   * @returns {Promise<Row|null>} null: there is none
+   * @returns {Promise<Row|null>} null if there is none
    */
   async row(id) {
     for (const row of this.pages.rows()) if (rowId(row) === id) return row;
@@ -65,7 +65,7 @@ export class Session {
     return table.rows.find((row) => rowId(row) === id) ?? null;
   }
 
-  /** Ask at once, whatever the clock says. */
+  /** Reload immediately, regardless of the timer. */
   retry() {
     this._asked = '';
     this._again(0);
@@ -103,13 +103,13 @@ export class Session {
     const problem = error instanceof Error ? error : new Error(String(error));
     const status = 'status' in problem ? problem.status : 0;
     const away = status === 0;
-    // A study that is gone has no table; what is only late keeps what is shown.
+    // A deleted study has no table; a mere delay keeps the present one.
     const gone = status === 404 ? { table: null, columns: [] } : {};
     this._asked = '';
     this.store.set({ error: problem, busy: false, ...gone, ...(away ? { live: 'away' } : {}) });
   }
 
-  /** One look: the studies, then whether the table is another. */
+  /** One update: the studies, then the table if it has changed. */
   async _beat() {
     clearTimeout(this._timer);
     if (!this.host.shown()) return;

@@ -1,5 +1,5 @@
 /**
- * What is looked at, as it stands in the address: `#best_trials&bt.study=vision%2Fdigits&bt.sort=-objective`.
+ * What is shown, as encoded in the address: `#best_trials&bt.study=vision%2Fdigits&bt.sort=-objective`.
  *
  * TensorBoard keeps the keys that it does not know, so they are read from and written beside its own.
  */
@@ -8,7 +8,7 @@ export const PLUGIN = 'best_trials';
 const PREFIX = 'bt.';
 const LONGEST = 4000;
 const MOST = 200;
-/** Trials that can be chosen at once. */
+/** Maximum number of trials chosen at the same time. */
 export const MOST_CHOSEN = 5;
 
 /**
@@ -43,7 +43,7 @@ export function emptyView() {
 
 /**
  * @param {string} hash with or without its `#`
- * @returns {{plugin: string, view: View, other: string[]}} `other`: parts that are not ours, as they stand
+ * @returns {{plugin: string, view: View, other: string[]}} `other`: parts that are not ours, unchanged
  */
 export function parseHash(hash) {
   const [plugin = '', ...parts] = hash.replace(/^#/, '').split('&');
@@ -65,8 +65,8 @@ export function parseHash(hash) {
 
 /**
  * @param {View} view
- * @param {string[]} [other] parts of others, kept behind ours
- * @returns {string} the hash, with its `#`; what is as by default is left out
+ * @param {string[]} [other] other parts, kept after ours
+ * @returns {string} the hash, with its `#`; default values are left out
  */
 export function formatHash(view, other = []) {
   const parts = [PLUGIN];
@@ -78,12 +78,12 @@ export function formatHash(view, other = []) {
   return `#${[...parts, ...other].join('&')}`;
 }
 
-/** @param {import('./types.js').Row} row @returns {string} what names a trial in the address: its number, else its run */
+/** @param {import('./types.js').Row} row @returns {string} a trial's id in the address: its number, or else its run */
 export function rowId(row) {
   return row.trial === null || row.trial === undefined ? row.run : String(row.trial);
 }
 
-/** @param {string} text @returns {string} a list's text, encoded once more but for its commas */
+/** @param {string} text @returns {string} a list's text, encoded once more except its commas */
 function listSafe(text) {
   return text.split(',').map(encodeURIComponent).join(',');
 }
@@ -93,7 +93,7 @@ function parseList(text, most) {
   return [...new Set(text.split(',').filter(Boolean).map(decode))].slice(0, most);
 }
 
-/** @param {string} text @returns {string} decoded, or as it stands where it is no encoding */
+/** @param {string} text @returns {string} decoded, or unchanged if it is not an encoding */
 function decode(text) {
   try {
     return decodeURIComponent(text);

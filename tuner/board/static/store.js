@@ -1,4 +1,4 @@
-/** The one place that holds what the screen shows. Parts subscribe to the names they draw. */
+/** The single place for everything that the screen shows. Parts subscribe to the names they draw. */
 
 import { MOST_CHOSEN } from './state.js';
 

@@ -1,4 +1,4 @@
-/** Take the results along: tables, the configuration to run again, the report, a link to this view. */
+/** Exports the results: tables, the configuration to run again, the report, a link to this view. */
 import { button, el } from './dom.js';
 import { copy } from './links.js';
 import { openPopover } from './popover.js';

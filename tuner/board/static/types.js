@@ -1,5 +1,5 @@
 /**
- * The answers of the server side, as the screen reads them (JSON; absent and non-finite are null).
+ * The server's responses, as read by the screen (JSON; absent and non-finite are null).
  *
  * @typedef {number|string|boolean|null|{int: string}} Value a parameter's or metric's value with its type
  *

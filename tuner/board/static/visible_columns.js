@@ -1,18 +1,18 @@
-/** Which columns are shown, and in which order: the user's choice, else what matters most first. */
+/** Which columns are shown, and their order: the user's choice, or else the most important first. */
 
 /** @typedef {import('./types.js').Column} Column */
 
 const LAST = ['duration_s', 'attempts'];
-/** Columns shown when the user chose none; every other one is a click away. */
+/** Number of columns shown by default; every other one is a click away. */
 export const MOST_BY_DEFAULT = 40;
-/** Columns that can be shown at once. */
+/** Maximum number of columns shown at the same time. */
 export const MOST_SHOWN = 200;
 
 /**
  * @param {Column[]} columns
- * @param {string[]} chosen keys in the user's order; unknown ones are passed over
- * @param {string|null} metric what the objective is: its own column would say the same again
- * @param {string} [source] `hparams`: trials have no number, and were tried once
+ * @param {string[]} chosen keys in the user's order; unknown ones are ignored
+ * @param {string|null} metric the objective: its own column would repeat it
+ * @param {string} [source] `hparams`: trials have no number and a single attempt
  * @param {boolean} [narrow] whether the window is a phone's
  * @returns {Column[]}
  */

@@ -1,4 +1,4 @@
-/** What stands in a cell: as text for measures and titles, and as elements. */
+/** The content of a cell: as text for measuring and titles, and as elements. */
 import { el, fill } from '../dom.js';
 import { causeWord, exactValue, formatDuration, formatTime, formatValue, reasonLine, stateKey, stateWord } from '../format.js';
 import { rowValue } from '../row_value.js';
@@ -9,7 +9,7 @@ import { rowValue } from '../row_value.js';
 /**
  * @param {Column} column
  * @param {Row} row
- * @returns {string} empty where there is nothing
+ * @returns {string} empty if there is nothing
  */
 export function cellText(column, row) {
   const value = rowValue(column, row);
@@ -25,7 +25,7 @@ export function cellText(column, row) {
 }
 
 /**
- * Fill a cell; the cell itself stays, so that focus does.
+ * Fill a cell; the cell itself stays, so that it keeps the focus.
  * @param {HTMLElement} cell
  * @param {Column} column
  * @param {Row} row
@@ -41,7 +41,7 @@ export function drawCell(cell, column, row) {
   }
 }
 
-/** @param {Column} column @param {Row} row @returns {string} what is told of a cell in full: every digit, the reason */
+/** @param {Column} column @param {Row} row @returns {string} the full content of a cell: every digit, the reason */
 export function cellTitle(column, row) {
   const text = cellText(column, row);
   if (column.key === 'state') return [text, reasonLine(row.reason, 300)].filter(Boolean).join('\n');

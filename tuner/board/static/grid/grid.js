@@ -16,7 +16,7 @@ export const HEAD_HEIGHT = 46;
 /**
  * @typedef {object} GridActions
  * @property {(row: Row) => void} choose
- * @property {(row: Row, byKey: boolean) => void} open by a key: focus goes along
+ * @property {(row: Row, byKey: boolean) => void} open by keyboard: the focus moves too
  * @property {(column: Column) => void} sort
  * @property {(column: Column, anchor: HTMLElement) => void} filter
  * @property {(key: string, before: string) => void} place
@@ -54,7 +54,7 @@ export class Grid {
     new ResizeObserver(() => this._draw()).observe(this.element);
   }
 
-  /** Draw what the store says. @param {State} state */
+  /** Draw the store's state. @param {State} state */
   show(state) {
     const { view, table } = state;
     const metric = table?.metric ?? null;
@@ -69,12 +69,12 @@ export class Grid {
     this._draw();
   }
 
-  /** Another question was answered: from the top again. */
+  /** Show the result of another query from the top. */
   top() {
     this.element.scrollTop = 0;
     const narrow = isNarrow();
     const wide = widths(this.columns, this.pages.rows(), this.metric, narrow);
-    // Of another order only the widths may differ; rows stay where they do not.
+    // Another order may only change the widths; if it does not, the rows are kept.
     if (wide.some((width, at) => width > (this.wide[at] ?? 0) || width < (this.wide[at] ?? 0) * 0.7)) this._layout(this.columns);
   }
 
@@ -134,7 +134,7 @@ export class Grid {
     this._tabStop();
   }
 
-  /** @param {number} index @param {[number, RowElement]} [free] a row that went out of view is used again */
+  /** @param {number} index @param {[number, RowElement]} [free] a row that is out of view, to be reused */
   _place(index, free) {
     if (free) this.rows.delete(free[0]);
     const element = free?.[1] ?? new RowElement(this.columns, (cell, at) => this._stick(cell, at), this.actions);
@@ -187,7 +187,7 @@ export class Grid {
     event.preventDefault();
   }
 
-  /** @param {KeyboardEvent} event @returns {boolean} whether the key meant something here */
+  /** @param {KeyboardEvent} event @returns {boolean} whether the key was handled */
   _act(event) {
     const column = this.columns[this.active.column - 1];
     const cell = this._cell();

@@ -16,7 +16,7 @@ const NAMES = { rank: 'Rank', trial: 'Trial', run: 'Run', state: 'State', cause:
  * @property {(column: Column, before: Column) => void} place
  */
 
-/** @param {Column} column @param {string|null} [metric] @returns {string} what a column is called */
+/** @param {Column} column @param {string|null} [metric] @returns {string} name of a column */
 export function columnName(column, metric = null) {
   if (column.key === 'objective' && metric) return visible(metric, 80);
   return column.group === 'fact' ? (NAMES[column.key] ?? visible(column.label, 80)) : visible(column.label, 80);
@@ -75,8 +75,8 @@ function dragging(column, actions) {
 }
 
 /**
- * What a click on a header asks for: one direction, the other, then best first again.
- * @param {string} sort as it is
+ * The order after a click on a header: one direction, the other, then best first again.
+ * @param {string} sort the present order
  * @param {Column} column
  * @param {string|null} goal
  * @returns {string}

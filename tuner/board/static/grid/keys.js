@@ -1,4 +1,4 @@
-/** The keyboard in the grid, after the WAI-ARIA pattern: one cell is active, keys move it or act on it. */
+/** The keyboard in the grid, following the WAI-ARIA pattern: one cell is active, keys move it or act on it. */
 
 /** @typedef {{row: number, column: number}} Place row -1 is the header; column 0 chooses trials */
 
@@ -6,7 +6,7 @@
  * @param {KeyboardEvent} event
  * @param {Place} place
  * @param {{rows: number, columns: number, page: number}} size
- * @returns {Place|null} where the key leads, null where it leads nowhere
+ * @returns {Place|null} the new place, null if the key does not move
  */
 export function movedPlace(event, place, size) {
   if (event.altKey || event.shiftKey) return null;

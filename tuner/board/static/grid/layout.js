@@ -1,4 +1,4 @@
-/** How wide columns are, and which stay in view when the table is scrolled sideways. */
+/** The widths of columns, and which stay in view when the table is scrolled horizontally. */
 import { cellText } from './cells.js';
 
 /** @typedef {import('../types.js').Column} Column */
@@ -20,8 +20,8 @@ const STICKY = new Set(['rank', 'trial', 'run']);
 
 /**
  * @param {Column[]} columns
- * @param {Iterable<Row>} rows some of them, to see how long values are
- * @param {string|null} metric what the objective is called
+ * @param {Iterable<Row>} rows some of them, to measure values
+ * @param {string|null} metric name of the objective
  * @param {boolean} narrow whether the window is a phone's
  * @returns {number[]} pixels
  */
@@ -44,7 +44,7 @@ export function widths(columns, rows, metric, narrow) {
  * @param {Column[]} columns
  * @param {number[]} wide
  * @param {boolean} narrow whether the window is a phone's: then only the trial stays
- * @returns {(number|null)[]} the distance from the left of those that stay, null of others
+ * @returns {(number|null)[]} the distance from the left of those that stay, null for others
  */
 export function stickyLefts(columns, wide, narrow) {
   let left = CHOOSE;
@@ -58,13 +58,13 @@ export function stickyLefts(columns, wide, narrow) {
   });
 }
 
-/** @param {string} label @returns {string[]} `train.`, `learning_rate`: what stands before the last dot, and the rest */
+/** @param {string} label @returns {string[]} `train.`, `learning_rate`: the part up to the last dot, and the rest */
 export function labelParts(label) {
   const cut = label.lastIndexOf('.', label.length - 2);
   return cut > 0 ? [label.slice(0, cut + 1), label.slice(cut + 1)] : [label];
 }
 
-/** @param {Column} column @returns {boolean} whether its values stand at the right, digits below digits */
+/** @param {Column} column @returns {boolean} whether its values are right-aligned numbers */
 export function isNumber(column) {
   return column.key !== 'trial' && column.key !== 'rank' && ['int', 'float'].includes(column.type);
 }

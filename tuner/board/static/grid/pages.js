@@ -1,4 +1,4 @@
-/** Rows by their place in the table, asked for a page at a time, when they come into view. */
+/** Rows by their place in the table, loaded one page at a time when they come into view. */
 
 /** @typedef {import('../types.js').Row} Row */
 /** @typedef {import('../types.js').Table} Table */
@@ -29,7 +29,7 @@ export class Pages {
     this.matching = 0;
   }
 
-  /** @param {Parameters} question rows of the question before stay until the first answer */
+  /** @param {Parameters} question the rows of the previous query stay until the first response */
   ask(question) {
     this._abort();
     this._question = question;
@@ -38,7 +38,7 @@ export class Pages {
     this._send(0);
   }
 
-  /** Ask again for what is in view; what is shown stays until the answers come. */
+  /** Reload what is in view; the present rows stay until the responses arrive. */
   refresh() {
     if (this._fresh) return;
     this._old = new Set(this._pages.keys());
@@ -56,7 +56,7 @@ export class Pages {
     if (!this._fresh) this._fill();
   }
 
-  /** @returns {Generator<Row>} the rows that are here */
+  /** @returns {Generator<Row>} the rows loaded so far */
   *rows() {
     for (const page of this._pages.values()) yield* page;
   }

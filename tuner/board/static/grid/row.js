@@ -1,4 +1,4 @@
-/** One row on the screen. Its cells stay when their values change, so that focus and scrolling do. */
+/** One row on the screen. Its cells stay when their values change, so that focus and scrolling are kept. */
 import { el } from '../dom.js';
 import { stateKey } from '../format.js';
 import { rowId } from '../state.js';
@@ -33,12 +33,12 @@ export class RowElement {
   }
 
   /**
-   * @param {Row|undefined} row none while its page is on the way
+   * @param {Row|undefined} row none while its page is loading
    * @param {{chosen: boolean, open: boolean}} mark
    */
   show(row, mark) {
     if (row !== this.row || !row) {
-      // An answer is another object each time, mostly with the same values.
+      // Each response is a new object, mostly with the same values.
       const text = row ? JSON.stringify(row) : '';
       if (text !== this.text || !row) this._fill(row);
       this.row = row;

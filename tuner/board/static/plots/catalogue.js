@@ -1,4 +1,4 @@
-/** Which plots there are. Small: a plot's own module is loaded when it is opened. */
+/** The list of plots. Small: a plot's own module is loaded when it is opened. */
 
 /**
  * @typedef {object} Entry

@@ -4,7 +4,7 @@ import { GROUNDS } from "./palette.js";
 import { plotly } from "./plotly_script.js";
 
 /**
- * Draw with plotly into a place, or draw anew what is there.
+ * Draw with plotly into a place, or redraw what is there.
  * @param {HTMLElement} place
  * @param {import("./living.js").Turn} turn
  * @param {object[]} traces
@@ -33,7 +33,7 @@ export async function chart(place, turn, traces, layout, onPoint) {
 /**
  * The place of a chart within a frame: kept between drawings, so that zoom and focus stay.
  * @param {import("./frame.js").Frame} frame
- * @param {string} [key] Where a frame has several.
+ * @param {string} [key] If a frame has several.
  * @returns {HTMLElement}
  */
 export function placeOf(frame, key = "main") {
@@ -47,7 +47,7 @@ export function placeOf(frame, key = "main") {
 }
 
 /**
- * Frees what plotly holds of a place.
+ * Frees plotly's resources for a place.
  * @param {HTMLElement} place
  */
 export function purge(place) {
@@ -101,7 +101,7 @@ function merged(base, over) {
 }
 
 /**
- * A name for plotly, which reads some tags as markup: none is left that it could read.
+ * A name for plotly, which interprets some tags as markup: these are neutralized.
  * @param {string} text
  * @returns {string}
  */

@@ -10,9 +10,9 @@ import { apart } from "./labels.js";
 import { bestIndices } from "./sampling.js";
 import { withoutOutliers } from "./scales.js";
 
-/** Points a curve; the server thins to so many. */
+/** Maximum points per curve, to which the server reduces it. */
 const POINTS = 200;
-/** Where no trial is chosen, so many of the best are. */
+/** Number of best trials shown if none is chosen. */
 const BEST = 3;
 
 /**
@@ -68,7 +68,7 @@ function ask(context, keys, tag) {
 }
 
 /**
- * The best trials, or any where none has an objective.
+ * The best trials, or any if none has an objective.
  * @param {import("./types.js").Context} context
  * @returns {Promise<import("./types.js").TrialKey[]>}
  */
@@ -84,7 +84,7 @@ function list(value) {
 }
 
 /**
- * Curves of an answer, with what is not one left out.
+ * The curves in a response, without invalid ones.
  * @param {unknown} given
  * @returns {Curve[]}
  */

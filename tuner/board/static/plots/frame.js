@@ -1,11 +1,11 @@
 /**
- * The frame that every plot has: controls, a drawing, a sentence that says what is to be seen, and
+ * The frame that every plot has: controls, a drawing, a sentence that says what can be seen, and
  * the numbers as a table. All text goes in as text: names and values of a log are never HTML.
  */
 
 import { counted } from "./numbers.js";
 
-/** More rows than a screen reader or a person goes through in a table under a plot. */
+/** Maximum rows of a table under a plot, more than a person or a screen reader would go through. */
 const MOST_ROWS = 200;
 
 /**
@@ -59,7 +59,7 @@ export class Frame {
   }
 
   /**
-   * What is to be seen, in one or two sentences.
+   * What can be seen, in one or two sentences.
    * @param {string} text
    */
   say(text) {
@@ -90,7 +90,7 @@ export class Frame {
   }
 
   /**
-   * The numbers as a table, closed at first; replaces the table before.
+   * The numbers as a table, closed at first; replaces the previous table.
    * @param {string} caption
    * @param {string[]} headers
    * @param {string[][]} rows
@@ -142,7 +142,7 @@ export function choice(label, choices, chosen, onChange) {
   return make("label", { class: "plot-choice" }, [make("span", { text: label }), select]);
 }
 
-/** The style sheet of the plots, once a page; a report brings its own. */
+/** The style sheet of the plots, once per page; a report has its own. */
 function linkStyles() {
   if (document.querySelector("[data-plot-styles]")) return;
   const link = make("link", { rel: "stylesheet", href: new URL("plots.css", import.meta.url).href, "data-plot-styles": "" });

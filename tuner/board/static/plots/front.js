@@ -1,8 +1,8 @@
 /** Which trials no other trial beats in all metrics (the Pareto front). */
 
 /**
- * @param {(number | null)[][]} rows One a trial: one value a metric; null: no value.
- * @param {boolean[]} maximize One a metric.
+ * @param {(number | null)[][]} rows One per trial with one value per metric; null: no value.
+ * @param {boolean[]} maximize One per metric.
  * @returns {number[]} Indices of the trials on the front, ascending; trials without a value never.
  */
 export function paretoFront(rows, maximize) {
@@ -11,7 +11,7 @@ export function paretoFront(rows, maximize) {
     cost: row.every((value) => value !== null) ? row.map((value, metric) => (maximize[metric] ? -Number(value) : Number(value))) : null,
   }));
   const whole = /** @type {{index: number, cost: number[]}[]} */ (costs.filter((entry) => entry.cost !== null));
-  // In lexicographic order nothing later dominates what came before, so one pass suffices.
+  // In lexicographic order no point dominates an earlier one, so one pass suffices.
   whole.sort((a, b) => compared(a.cost, b.cost));
   /** @type {{index: number, cost: number[]}[]} */
   const front = [];
@@ -21,7 +21,7 @@ export function paretoFront(rows, maximize) {
 }
 
 /**
- * Two metrics: what is no better in the second than anything before it is beaten.
+ * Two metrics: a point that is no better in the second than all earlier ones is dominated.
  * @param {{index: number, cost: number[]}[]} sorted
  */
 function sweep(sorted) {

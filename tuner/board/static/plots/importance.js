@@ -1,11 +1,11 @@
-/** Which parameters matter: shares, by the method that the user picks, and what it cannot see. */
+/** Which parameters matter: shares, by the method that the user picks, and its limitations. */
 
 import { choice, make } from "./frame.js";
 import { living } from "./living.js";
 import { insightsOf } from "./insights.js";
 import { counted, numberOf, percent } from "./numbers.js";
 
-/** Bars of one list. */
+/** Maximum number of bars in a list. */
 const MOST = 30;
 
 /** @type {Record<string, {name: string, sees: string}>} */

@@ -1,4 +1,4 @@
-/** What the coordinator computed of a study: importance, advice, history. Asked for once a version. */
+/** What the coordinator computed of a study: importance, advice, history. Requested once per version. */
 
 /** @type {WeakMap<object, {key: string, answer: Promise<any>}>} */
 const answers = new WeakMap();

@@ -1,11 +1,11 @@
-/** Labels at the ends of lines, moved so that none covers another. */
+/** Labels at the ends of lines, moved so that they do not overlap. */
 
 /**
- * Heights at least `gap` apart, each as near to its wish as its neighbours and the bounds allow.
+ * Heights at least `gap` apart, each as near to the wished one as neighbours and bounds allow.
  * @param {number[]} wished
  * @param {number} gap
  * @param {number} [low]
- * @param {number} [high] Of more labels than fit, the lowest lie below `low`.
+ * @param {number} [high] If there are more labels than fit, the lowest are below `low`.
  * @returns {number[]} in the order of `wished`
  */
 export function apart(wished, gap, low = -Infinity, high = Infinity) {

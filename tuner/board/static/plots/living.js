@@ -1,4 +1,4 @@
-/** The life of a plot: drawn again when its data change, and a fault becomes a sentence. */
+/** The life of a plot: redrawn when its data change, with errors shown as a sentence. */
 
 import { Frame } from "./frame.js";
 
@@ -11,10 +11,10 @@ import { Frame } from "./frame.js";
  */
 
 /**
- * A `draw` out of a function that draws once.
+ * Makes a `draw` function from one that draws once.
  * @template S
  * @param {string} name Of the plot.
- * @param {() => S} settings What the controls of one plot hold, at first.
+ * @param {() => S} settings Initial values of a plot's controls.
  * @param {(turn: Turn, settings: S) => Promise<void>} render
  * @returns {(element: HTMLElement, context: import("./types.js").Context) => import("./types.js").Plot}
  */
@@ -43,7 +43,7 @@ export function living(name, settings, render) {
 }
 
 /**
- * What to tell a person of a fault.
+ * The message for an error.
  * @param {unknown} fault
  * @returns {string}
  */

@@ -1,7 +1,7 @@
-/** Numbers of an answer, as numbers and as short text. */
+/** Numbers in responses, as numbers and as short text. */
 
 /**
- * A finite number, or null: absent, text, and what a float cannot hold are null.
+ * A finite number, or null: absent values, text, and numbers beyond a float are null.
  * @param {unknown} value A JSON value; integers above 2^53 come as {"int": "…"}.
  * @returns {number | null}
  */
@@ -60,7 +60,7 @@ export function clipped(text, limit) {
 }
 
 /**
- * A share as per cent; what is more than nothing is never "0 %".
+ * A fraction as per cent; a positive one is never "0 %".
  * @param {unknown} share 0 to 1.
  * @returns {string}
  */
@@ -72,7 +72,7 @@ export function percent(share) {
 }
 
 /**
- * "1 trial", "5 000 trials": the noun as the count asks.
+ * "1 trial", "5 000 trials": singular or plural.
  * @param {number} count
  * @param {string} noun
  * @returns {string}

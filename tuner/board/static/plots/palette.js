@@ -23,7 +23,7 @@ export const STATES = {
 const UNKNOWN = { word: "state unknown", symbol: "hash-open", sign: "?", colour: { light: "#5f6368", dark: "#b0b4ba" } };
 
 /**
- * The state that a word of an answer names.
+ * The state named by a word in a response.
  * @param {unknown} word
  * @returns {State}
  */
@@ -49,7 +49,7 @@ export const GROUNDS = {
   dark: { page: "#303030", ink: "#f1f3f4", soft: "#bdc1c6", line: "#55585c", grey: "#74787e", accent: "#ff8cc6" },
 };
 
-/** Colours of chosen trials, told apart by a label at each line as well. */
+/** Colours of chosen trials, whose lines are also labelled. */
 const CHOSEN = {
   light: ["#0072b2", "#c43c00", "#007a5a", "#8a4fa0", "#9a6700"],
   dark: ["#56b4e9", "#ff8a5c", "#2fd3a5", "#d9a3e8", "#e69f00"],
@@ -65,7 +65,7 @@ export function chosenColour(index, theme) {
   return colours[index % colours.length];
 }
 
-/** Viridis in seven steps: lightness alone carries the order. */
+/** Viridis in seven steps: lightness alone conveys the order. */
 const RAMP = [
   [68, 1, 84],
   [70, 50, 126],
@@ -77,7 +77,7 @@ const RAMP = [
 ];
 
 /**
- * The colour of a share of a range; the good end stands out from the ground.
+ * The colour for a position in a range; the good end stands out from the background.
  * @param {number} share 0 (worst) to 1 (best).
  * @param {"light" | "dark"} theme
  * @returns {string}

@@ -10,7 +10,7 @@ import { chosenOf, isResult, nameOf, nothingToSee, pointsOf, searchNote, toggle 
 import { thinned } from "./sampling.js";
 import { extent, withoutOutliers } from "./scales.js";
 
-/** Beaten trials that are drawn. */
+/** Maximum number of dominated trials drawn. */
 const BEATEN = 1500;
 
 export const draw = living("pareto", () => ({ x: "", y: "", third: "", goals: /** @type {Record<string, string>} */ ({}) }), render);
@@ -128,7 +128,7 @@ function traces(turn, points, metrics, rows, front) {
     const share = high > low ? (Number(third.values[index]) - low) / (high - low) : 1;
     return rampColour(third.goal === "maximize" ? share : 1 - share, theme);
   };
-  // The corners of the steps lie on the worse side: the line never claims what no trial reached.
+  // The corners of the steps are on the worse side: the line shows nothing that no trial reached.
   const shape = along.length > 1 && !third ? [{ type: "scatter", mode: "lines", x: along.map((index) => across.values[index]), y: along.map((index) => up.values[index]), line: { width: 1.5, shape: across.goal === "minimize" ? "hv" : "vh", color: ground.accent }, hoverinfo: "skip" }] : [];
   return [
     marks(drawn, { symbol: "circle-open", size: drawn.map((index) => size(index, 5)), color: ground.grey, opacity: 0.7 }),
@@ -169,7 +169,7 @@ function spanOf(metric, rows, place, front) {
 }
 
 /**
- * Trials whose labels do not cover one another.
+ * Trials whose labels do not overlap.
  * @param {number[]} front
  * @param {Metric[]} metrics Across and up.
  * @param {[number, number][]} spans Of both axes.

@@ -1,4 +1,4 @@
-/** Plotly's script: 1.5 MB on the wire, so it is loaded once and only when a plot needs it. */
+/** Plotly's script: 1.5 MB compressed, so it is loaded once and only when a plot needs it. */
 
 /** @type {Promise<any> | null} */
 let loading = null;
@@ -6,7 +6,7 @@ let loading = null;
 /**
  * Plotly itself.
  * @param {import("./types.js").Context} context
- * @returns {Promise<any>} rejects with a sentence where the server has no plotly
+ * @returns {Promise<any>} rejects with a sentence if the server has no plotly
  */
 export function plotly(context) {
   const here = /** @type {any} */ (globalThis).Plotly;

@@ -1,10 +1,10 @@
-/** The trials as columns, as the plots want them: read from `points`, checked, kept a while. */
+/** The trials as columns for plots: read from `points`, checked, cached for a while. */
 
 import { numberOf } from "./numbers.js";
 
-/** As many as the route answers at most. */
+/** Maximum number that the route returns. */
 const MOST = 20_000;
-/** So many answers are kept, so that choosing a trial asks nothing again. */
+/** Number of cached responses, so that choosing a trial needs no request. */
 const KEPT = 12;
 
 /**
@@ -23,7 +23,7 @@ const KEPT = 12;
 const answers = new WeakMap();
 
 /**
- * Ask for columns of the trials that match a search.
+ * Request columns of the trials that match a search.
  * @param {import("./types.js").Context} context
  * @param {string[]} keys
  * @param {string} [query] The search; by default none.
@@ -32,7 +32,7 @@ const answers = new WeakMap();
 export function pointsOf(context, keys, query = "") {
   const view = context.state.get();
   const { study } = context;
-  // Without `columns` the answer has all: a name with a comma cannot be asked for.
+  // Without `columns` the response has all: a name with a comma cannot be requested.
   const columns = keys.some((key) => key.includes(",")) ? undefined : keys.join(",");
   const asked = { study: study.study, columns, query: query || undefined, limit: MOST, metric: view.metric, goal: view.goal, value: view.value };
   const version = [study.updated, study.trials, study.version, /** @type {any} */ (study).counts];
@@ -52,7 +52,7 @@ export function pointsOf(context, keys, query = "") {
 /**
  * Runs without a number get their places by time, else by name as a person counts: answers come best
  * first, which says nothing of what came first.
- * @param {Points} points Its `order` is written.
+ * @param {Points} points Its `order` is set.
  */
 export function orderRuns(points) {
   if (!points.trial.some((key) => typeof key === "string")) return;
@@ -68,7 +68,7 @@ export function orderRuns(points) {
 }
 
 /**
- * @param {any} document The answer of `points`.
+ * @param {any} document The response of `points`.
  * @param {string[]} keys
  * @returns {Points}
  */
@@ -133,7 +133,7 @@ export function nameOf(key) {
 }
 
 /**
- * The chosen trials with one more, or without it.
+ * The chosen trials with one added, or removed if present.
  * @param {import("./types.js").Context} context
  * @param {import("./types.js").TrialKey} key
  */
@@ -148,15 +148,15 @@ export function toggle(context, key) {
  */
 export function chosenOf(context) {
   const chosen = context.state.get().trials;
-  // In an address everything is text; the number of a trial is a number again here.
+  // Everything in an address is text; trial numbers are converted back here.
   return Array.isArray(chosen) ? chosen.map((key) => (/^\d{1,15}$/.test(String(key)) ? Number(key) : key)) : [];
 }
 
 /**
- * What no trial at all asks for.
+ * The message if there are no trials at all.
  * @param {import("./types.js").Context} context
  * @param {Points} points
- * @returns {string} "" where there are trials
+ * @returns {string} "" if there are trials
  */
 export function nothingToSee(context, points) {
   if (points.count > 0) return "";
@@ -165,7 +165,7 @@ export function nothingToSee(context, points) {
 }
 
 /**
- * "120 trials: 100 complete, 20 pruned", and how many a search left.
+ * "120 trials: 100 complete, 20 pruned", and how many match a search.
  * @param {string} query
  * @param {Points} points
  * @returns {string} "" without a search

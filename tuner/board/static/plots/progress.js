@@ -1,4 +1,4 @@
-/** Best so far, with every trial by its state: how far the study came, and what became of trials. */
+/** Best so far, with every trial by its state: the study's progress, and the results of trials. */
 
 import { chart, placeOf, plain } from "./chart.js";
 import { make } from "./frame.js";
@@ -65,7 +65,7 @@ function inWords(points, leader, metric, maximize) {
 }
 
 /**
- * States with their signs and counts, in place of a legend.
+ * States with their symbols and counts, instead of a legend.
  * @param {import("./frame.js").Frame} frame
  * @param {import("./points.js").Points} points
  * @param {"light" | "dark"} theme
@@ -86,7 +86,7 @@ function legend(frame, points, theme) {
 }
 
 /**
- * What is shown of the objective: never without the best, without far outliers at the other end.
+ * The range of the objective shown: always with the best, without far outliers at the other end.
  * @param {number[]} values
  * @param {(number | null)[]} best
  * @param {boolean} maximize
@@ -110,7 +110,7 @@ export function axisRange(values, best, maximize) {
 function padded([low, high], maximize) {
   if (!Number.isFinite(low)) return [0, 1];
   const pad = high > low ? 0.06 * (high - low) : Math.max(Math.abs(low) * 0.05, 1e-9);
-  // Room for the best trial's label, which stands on the good side of the line.
+  // Room for the best trial's label, which is on the good side of the line.
   return maximize ? [low - pad, high + 3 * pad] : [low - 3 * pad, high + pad];
 }
 

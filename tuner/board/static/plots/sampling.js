@@ -1,10 +1,10 @@
-/** Fewer points where a plot would be slow with all, and which ones. */
+/** Selects fewer points if a plot would be slow with all of them. */
 
 /**
- * Every so many indices, evenly, and those to keep in any case.
- * @param {number} count How many there are.
- * @param {number} limit How many to return at most, beside those kept.
- * @param {Iterable<number>} [kept] Indices that must be there.
+ * Evenly spaced indices, plus those to keep in any case.
+ * @param {number} count Number of indices.
+ * @param {number} limit Maximum number returned, besides those kept.
+ * @param {Iterable<number>} [kept] Indices that must be included.
  * @returns {number[]} ascending
  */
 export function thinned(count, limit, kept = []) {
@@ -33,7 +33,7 @@ export function bestIndices(values, maximize, count) {
  * The best value so far at each place.
  * @param {ArrayLike<number | null>} values in the order of the trials; null: no value
  * @param {boolean} maximize
- * @returns {{best: (number | null)[], gains: number[]}} gains: indices where it became better
+ * @returns {{best: (number | null)[], gains: number[]}} gains: indices where it improved
  */
 export function bestSoFar(values, maximize) {
   /** @type {(number | null)[]} */
@@ -53,7 +53,7 @@ export function bestSoFar(values, maximize) {
 }
 
 /**
- * A number between -0.5 and 0.5 that is the same at each drawing (points of one choice apart).
+ * A number between -0.5 and 0.5 that is the same in each drawing (separates the points of one choice).
  * @param {number} seed
  * @returns {number}
  */

@@ -1,15 +1,15 @@
 /**
- * From the value of a column to a place between 0 and 1, the same for slices and for parallel
+ * Maps a column's values to places between 0 and 1, the same for slices and for parallel
  * coordinates. Trials without the value have a place of their own, so no plot loses them.
  */
 
 import { clipped, numberOf, textOf } from "./numbers.js";
 import { labelled } from "./ticks.js";
 
-/** Where trials without the value stand, and where the values begin then, unless said otherwise. */
+/** Place of trials without the value, and where the values then begin, by default. */
 const ABSENT = 0.02;
 const FLOOR = 0.14;
-/** Choices beyond so many share one place. */
+/** Choices beyond this number share one place. */
 const MOST_CHOICES = 30;
 
 /**
@@ -39,7 +39,7 @@ const MOST_CHOICES = 30;
 /**
  * A scale for the values of one column.
  * @param {import("./types.js").Column} column
- * @param {ArrayLike<unknown>} values One a trial.
+ * @param {ArrayLike<unknown>} values One per trial.
  * @param {Options} [options]
  * @returns {Scale}
  */
@@ -75,7 +75,7 @@ function summary(values) {
  * @param {import("./types.js").Column} column
  * @param {number[]} numbers
  * @param {number} floor
- * @param {number} nowhere Place of what is not a number.
+ * @param {number} nowhere Place of values that are not numbers.
  * @param {Options} options
  */
 function numberScale(column, numbers, floor, nowhere, options) {
@@ -118,7 +118,7 @@ function spreads(numbers, low, high) {
  * @param {unknown[]} declared
  * @param {ArrayLike<unknown>} values
  * @param {number} floor
- * @param {number} nowhere Place of what is no choice.
+ * @param {number} nowhere Place of values that are not choices.
  */
 function choiceScale(declared, values, floor, nowhere) {
   /** @type {Map<string, {choice: unknown, count: number}>} */
@@ -150,7 +150,7 @@ function choiceScale(declared, values, floor, nowhere) {
 }
 
 /**
- * Short texts of choices, no two alike: where the beginnings are, the ends; `true` beside "true".
+ * Short texts of choices, all distinct: the ends if the beginnings are equal; `true` and "true".
  * @param {unknown[]} choices
  * @returns {string[]}
  */
@@ -166,7 +166,7 @@ function toldApart(choices) {
 }
 
 /**
- * What tells two choices apart: `true` is not "true", 1 is 1.0.
+ * The identity of a choice: `true` is not "true", 1 is 1.0.
  * @param {unknown} choice
  * @returns {string}
  */
@@ -175,7 +175,7 @@ export function identity(choice) {
 }
 
 /**
- * Least and greatest; [NaN, NaN] of nothing.
+ * Minimum and maximum; [NaN, NaN] if empty.
  * @param {ArrayLike<number>} numbers
  * @returns {[number, number]}
  */
@@ -190,7 +190,7 @@ export function extent(numbers) {
 }
 
 /**
- * The range that all but far outliers lie in: a loss of 1e30 must not flatten the rest. What lies
+ * The range of all values but far outliers: a loss of 1e30 must not flatten the rest. What lies
  * farther from the middle 60 % than five times their width is left out, on either side.
  * @param {ArrayLike<number>} numbers finite
  * @returns {[number, number]}

@@ -1,4 +1,4 @@
-/** The effect of each parameter: the objective over each, one small plot a parameter. */
+/** The effect of each parameter: the objective over it, one small plot per parameter. */
 
 import { chart, placeOf, plain } from "./chart.js";
 import { make } from "./frame.js";
@@ -10,9 +10,9 @@ import { chosenOf, isMaximized, nameOf, nothingToSee, objectiveName, pointsOf, s
 import { bestIndices, jitter, thinned } from "./sampling.js";
 import { scaleOf, withoutOutliers } from "./scales.js";
 
-/** Plots at first, and with each "more". */
+/** Number of plots shown at first, and added by each "more". */
 const PAGE = 6;
-/** Points a plot; of more, the best and an even part of the rest. */
+/** Maximum points per plot; if there are more, the best and an even selection of the rest. */
 const POINTS = 800;
 
 export const draw = living("slices", () => ({ shown: PAGE, wanted: "" }), render);
@@ -137,7 +137,7 @@ async function one(turn, column, points) {
 }
 
 /**
- * How wide trials of the same value are laid out, so that none hides another.
+ * The width over which trials with the same value are spread, so that none hides another.
  * @param {import("./types.js").Column} column
  * @param {import("./scales.js").Scale} scale
  * @returns {number}

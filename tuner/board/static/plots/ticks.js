@@ -6,8 +6,8 @@ import { short } from "./numbers.js";
  * Round numbers within a range, steps of 1, 2 or 5 times a power of ten.
  * @param {number} low
  * @param {number} high Not below `low`.
- * @param {number} [count] About so many; at least 2.
- * @returns {number[]} ascending, within [low, high]; [low] where the range is a point.
+ * @param {number} [count] Approximate number; at least 2.
+ * @returns {number[]} ascending, within [low, high]; [low] if the range is a point.
  */
 export function linearTicks(low, high, count = 5) {
   const span = high - low;
@@ -16,7 +16,7 @@ export function linearTicks(low, high, count = 5) {
   const power = 10 ** Math.floor(Math.log10(raw));
   const steps = [1, 2, 5, 10].map((factor) => factor * power);
   const fits = (/** @type {number} */ step) => Math.floor(high / step + 1e-9) - Math.ceil(low / step - 1e-9) >= 2;
-  // Two ticks at least beside the first, or a range reads like a point.
+  // At least two ticks besides the first, otherwise a range looks like a point.
   const step = steps.find((one) => one >= raw * 0.999 && fits(one)) ?? steps.findLast(fits) ?? power / 10;
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
@@ -26,7 +26,7 @@ export function linearTicks(low, high, count = 5) {
 }
 
 /**
- * Powers of ten within a range; 1, 2 and 5 times them where there are fewer than three.
+ * Powers of ten within a range; 1, 2 and 5 times them if there are fewer than three.
  * @param {number} low Above 0.
  * @param {number} high
  * @param {number} [count]
@@ -51,7 +51,7 @@ export function logTicks(low, high, count = 6) {
 }
 
 /**
- * Ticks with their text.
+ * Ticks with their labels.
  * @param {number} low
  * @param {number} high
  * @param {boolean} log

@@ -1,5 +1,5 @@
 /**
- * What a plot is given and gives back. Every value of an answer may be absent or of another type:
+ * The input and output of a plot. Every value of an answer may be absent or of another type:
  * what a log holds is not trusted, and the modules beside this one read it with care.
  *
  * @typedef {number | string} TrialKey A trial's number; a run's name in a log that has no numbers.

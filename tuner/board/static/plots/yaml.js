@@ -1,12 +1,12 @@
-/** A range as the spec of a study writes it. */
+/** A range as written in a study's spec. */
 
 import { numberOf } from "./numbers.js";
 
 /**
- * The line of `search_space` that tries a wider range.
+ * The line in `search_space` for a wider range.
  * @param {any} edge An entry of the advice: {name, low, high, try: {low, high, log}}.
  * @param {string} [type] Of the parameter's column; by default "float".
- * @returns {string | null} null where there is no range to try
+ * @returns {string | null} null if there is no range to try
  */
 export function rangeYaml(edge, type = "float") {
   const low = numberOf(edge?.try?.low);
@@ -18,7 +18,7 @@ export function rangeYaml(edge, type = "float") {
 }
 
 /**
- * A float that every YAML reader takes for one: some read 1e-5 as text.
+ * A float that every YAML reader recognizes: some read 1e-5 as text.
  * @param {number} value
  * @returns {string}
  */
@@ -30,7 +30,7 @@ function floatText(value) {
 }
 
 /**
- * A key as YAML; quoted where it is not a plain name.
+ * A key as YAML; quoted if it is not a plain name.
  * @param {string} name
  * @returns {string}
  */

@@ -1,4 +1,4 @@
-/** Draws the plots of a report that was saved as one file: all it shows lies in the page. */
+/** Draws the plots of a report that was saved as one file: all its data are in the page. */
 
 import { PLOTS } from "../plots/catalogue.js";
 
@@ -16,7 +16,7 @@ function saved() {
   return JSON.parse(document.getElementById("report-data")?.textContent ?? "{}");
 }
 
-/** Plotly lies compressed in the page; it defines `Plotly`, which the plots look for. */
+/** Plotly is embedded compressed in the page; it defines `Plotly`, which the plots use. */
 async function unpackPlotly() {
   const packed = document.getElementById("plotly")?.textContent ?? "";
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
@@ -27,7 +27,7 @@ async function unpackPlotly() {
 }
 
 /**
- * The answers that a server would give.
+ * The responses that a server would give.
  * @param {Saved} data
  * @returns {import("../plots/types.js").Context}
  */

@@ -1,9 +1,9 @@
-/** The axes of parallel coordinates: which, in which order, and where each trial crosses them. */
+/** The axes of parallel coordinates: which ones, their order, and where each trial crosses them. */
 
 import { scaleOf } from "../scales.js";
 
 const MOST_AXES = 40;
-/** Pixels between two axes at least, and beside the outer ones. */
+/** Minimum pixels between two axes, and pixels beside the outer ones. */
 const GAP = 84;
 const SIDE = 56;
 
@@ -30,7 +30,7 @@ export function candidates(columns) {
 }
 
 /**
- * The columns shown: those asked for, else as many of the candidates as fit.
+ * The columns shown: those requested, or else as many candidates as fit.
  * @param {import("../types.js").Column[]} columns
  * @param {string[] | null} asked Keys, in their order.
  * @param {number} width Of the page, in CSS pixels.
@@ -56,7 +56,7 @@ export function axisOf(column, values) {
 }
 
 /**
- * A list with one entry moved; beyond the ends it stays.
+ * A list with one entry moved; beyond the ends it does not move.
  * @template T
  * @param {T[]} list
  * @param {number} from

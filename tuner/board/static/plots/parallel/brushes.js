@@ -1,6 +1,6 @@
 /** Brushes: the part of an axis that a trial must cross to be kept. */
 
-/** Less is a slip of the hand. */
+/** Minimum size; a smaller one is accidental. */
 const LEAST = 0.012;
 const STEP = 0.05;
 const EDGE = 0.002;
@@ -15,7 +15,7 @@ const EDGE = 0.002;
  * A brush within the axis, from below to above.
  * @param {number} a
  * @param {number} b
- * @returns {Brush | null} null where it is too small to mean something
+ * @returns {Brush | null} null if it is too small to be intended
  */
 export function brushOf(a, b) {
   const from = Math.min(1, Math.max(0, Math.min(a, b)));
@@ -27,8 +27,8 @@ export function brushOf(a, b) {
  * Which trials cross every brush.
  * @param {import("./axes.js").Axis[]} axes
  * @param {ReadonlyMap<string, Brush>} brushes By axis key.
- * @param {Uint8Array} into One a trial; 1: crosses all.
- * @param {Uint8Array | null} within Trials that the rest of the search leaves; null: all.
+ * @param {Uint8Array} into One per trial; 1: crosses all.
+ * @param {Uint8Array | null} within Trials that match the rest of the search; null: all.
  * @returns {number} how many do
  */
 export function select(axes, brushes, into, within) {
@@ -55,7 +55,7 @@ export function select(axes, brushes, into, within) {
  * @param {string} key Of the keyboard event.
  * @param {"whole" | "upper" | "lower"} part Which part of the brush an arrow moves.
  * @param {number} around Where a new brush begins, such as the best trial's place.
- * @returns {Brush | null | undefined} undefined: the key means nothing here
+ * @returns {Brush | null | undefined} undefined: the key has no function here
  */
 export function keyed(brush, key, part, around) {
   if (key === "Escape" || key === "Delete" || key === "Backspace") return null;

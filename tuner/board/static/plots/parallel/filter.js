@@ -6,7 +6,7 @@ import { identity } from "../scales.js";
 import { brushOf, ends } from "./brushes.js";
 
 /**
- * The term that a choice is.
+ * The search term for a choice.
  * @param {string} name as the axis has it
  * @param {unknown} value
  * @returns {string}
@@ -17,7 +17,7 @@ function equal(name, value) {
 }
 
 /**
- * A bound in four digits, away from what is kept so that nothing kept is lost.
+ * A bound with four digits, rounded outwards so that no kept trial is lost.
  * @param {number} value
  * @param {boolean} up
  * @returns {number}
@@ -39,10 +39,10 @@ function literal(value) {
 }
 
 /**
- * What a brush says in the search language.
+ * A brush in the search language.
  * @param {import("./axes.js").Axis} axis
  * @param {import("./brushes.js").Brush} brush
- * @returns {string[]} terms; none where the brush keeps everything
+ * @returns {string[]} terms; none if the brush keeps everything
  */
 export function termsOf(axis, brush) {
   const { scale } = axis;
@@ -64,7 +64,7 @@ export function termsOf(axis, brush) {
 }
 
 /**
- * Brushes that a search holds, and the words that are no brush.
+ * The brushes in a search, and the remaining words.
  * @param {string} search
  * @param {import("./axes.js").Axis[]} axes
  * @returns {{brushes: Map<string, import("./brushes.js").Brush>, rest: string}}
@@ -90,7 +90,7 @@ export function read(search, axes) {
 }
 
 /**
- * The search with these brushes instead of those it held.
+ * The search with these brushes instead of its present ones.
  * @param {string} search
  * @param {import("./axes.js").Axis[]} axes
  * @param {ReadonlyMap<string, import("./brushes.js").Brush>} brushes
@@ -114,7 +114,7 @@ export function written(search, axes, brushes) {
  */
 
 /**
- * The one brush that terms of one axis mean; null where it takes more than a brush.
+ * The brush equivalent to the terms of one axis; null if a single brush cannot express them.
  * @param {import("./axes.js").Axis} axis
  * @param {Term[]} found
  * @returns {import("./brushes.js").Brush | null}

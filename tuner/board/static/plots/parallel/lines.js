@@ -1,17 +1,17 @@
 /**
- * Many polylines on a canvas, a part of them a frame. A full drawing of 5 000 trials over 20 axes
+ * Draws many polylines on a canvas, some of them per frame. A full drawing of 5 000 trials over 20 axes
  * takes longer than a frame; so a frame draws for its budget, and the rest follows in the next ones
- * unless something changed meanwhile. Lines come in an order that any part of shows the whole.
+ * unless something changed meanwhile. Lines are drawn in an order of which any part shows the whole.
  */
 
-/** Lines between two looks at the clock. */
+/** Number of lines between two checks of the clock. */
 const CHUNK = 24;
 
 export class Lines {
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    // Drawn where the clock can see it: a browser otherwise notes strokes down and pays for them later.
+    // Rendered immediately, so that it can be timed: otherwise the browser queues strokes for later.
     this.pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
     /** @type {{axes: import("./axes.js").Axis[], geometry: import("./axes.js").Geometry, order: Int32Array, shades: Uint8Array, styles: string[], alpha: number, strong: number} | null} */
     this.job = null;
@@ -20,7 +20,7 @@ export class Lines {
 
   /**
    * @param {import("./axes.js").Geometry} geometry
-   * @param {number} ratio Device pixels a CSS pixel.
+   * @param {number} ratio Device pixels per CSS pixel.
    */
   resize(geometry, ratio) {
     const width = Math.round(geometry.width * ratio);
@@ -33,14 +33,14 @@ export class Lines {
   }
 
   /**
-   * Begin a drawing; the one before is given up.
+   * Begin a drawing; the previous one is abandoned.
    * @param {import("./axes.js").Axis[]} axes
    * @param {import("./axes.js").Geometry} geometry
    * @param {Int32Array} order Trials to draw, in this order.
-   * @param {Uint8Array} shades One a trial: which style.
+   * @param {Uint8Array} shades Index of the style, one per trial.
    * @param {string[]} styles
    * @param {number} alpha
-   * @param {number} strong So many at the end are drawn with more weight.
+   * @param {number} strong Number of lines at the end that are drawn stronger.
    */
   begin(axes, geometry, order, shades, styles, alpha, strong) {
     this.job = { axes, geometry, order, shades, styles, alpha, strong };
@@ -54,7 +54,7 @@ export class Lines {
   }
 
   /**
-   * Draw on for a while.
+   * Continue drawing for a while.
    * @param {number} until A time of `performance.now()`.
    */
   advance(until) {
@@ -75,7 +75,7 @@ export class Lines {
         pen.stroke();
       }
       this.next = end;
-      pen.getImageData(0, 0, 1, 1); // Until here the strokes are only noted down.
+      pen.getImageData(0, 0, 1, 1); // Until here the strokes are only queued.
       if (performance.now() >= until) break;
     }
     pen.globalAlpha = 1;
@@ -103,7 +103,7 @@ export function trace(pen, axes, geometry, trial) {
 }
 
 /**
- * An order any beginning of which is spread over all trials, the same at each drawing.
+ * A fixed order of which any prefix is spread over all trials.
  * @param {number} count
  * @returns {Int32Array}
  */
@@ -126,7 +126,7 @@ export function spread(count) {
  * @param {Int32Array} order
  * @param {Uint8Array} shown
  * @param {number[]} best
- * @returns {{order: Int32Array, strong: number}} strong: how many at the end are the best
+ * @returns {{order: Int32Array, strong: number}} strong: number of best trials at the end
  */
 export function drawnOrder(order, shown, best) {
   const top = best.filter((index) => shown[index]);

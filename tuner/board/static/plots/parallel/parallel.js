@@ -1,4 +1,4 @@
-/** Parallel coordinates: a line a trial over an axis a parameter, brushed to search the table. */
+/** Parallel coordinates: one line per trial, one axis per parameter, with brushes that search the table. */
 
 import { Frame, choice, make } from "../frame.js";
 import { sentence } from "../living.js";
@@ -8,7 +8,7 @@ import { axisOf, candidates, shownColumns } from "./axes.js";
 import { read, written } from "./filter.js";
 import { Scene } from "./scene.js";
 
-/** Quiet for so many milliseconds, and brushes become a search. */
+/** Milliseconds without a change after which brushes become a search. */
 const REST = 200;
 
 /**
@@ -33,7 +33,7 @@ class Parallel {
     /** @type {string[] | null} Keys of the columns shown besides the objective; null: not chosen yet. */
     this.asked = null;
     this.turn = 0;
-    this.picked = false; // An axis was added or left out just now.
+    this.picked = false; // An axis was just added or removed.
     this.closed = false;
     /** @type {string | null} The search that the brushes wrote last. */
     this.wrote = null;
@@ -69,7 +69,7 @@ class Parallel {
   async render(current) {
     const { context, frame } = this;
     const columns = shownColumns(context.columns, this.asked, frame.root.clientWidth || 800);
-    // Chosen once: a scroll bar that comes and goes must not add and remove an axis.
+    // Chosen once: a scroll bar that appears must not remove an axis.
     if (columns.length) this.asked ??= columns.map((column) => column.key);
     if (!columns.length && !candidates(context.columns).length) {
       return frame.message(context.columns.length ? "The trials have no parameters, so there are no axes." : "Loading …");
@@ -85,7 +85,7 @@ class Parallel {
     const rest = held.rest ? await this.left(held.rest, points) : null;
     if (!current()) return;
     if (!this.scene.root.isConnected || this.scene.root.parentElement !== frame.stage) frame.stage.replaceChildren(this.scene.root);
-    // What the hand is just doing is newer than the address.
+    // What the user is doing now is newer than the address.
     const keep = search === this.wrote || this.scene.held || this.timer !== undefined;
     const brushes = keep ? null : held.brushes;
     this.scene.show({ axes, points, objective, within: rest, brushes, theme: context.theme, chosen: chosenOf(context), maximize: isMaximized(context) });
@@ -94,7 +94,7 @@ class Parallel {
   }
 
   /**
-   * Trials that the words of the search which are no brush leave.
+   * Trials that match the words of the search other than brushes.
    * @param {string} query
    * @param {import("../points.js").Points} points
    */
@@ -148,7 +148,7 @@ class Parallel {
   controls(shown) {
     const { frame } = this;
     const held = [...frame.controls.children].findIndex((part) => part.contains(document.activeElement));
-    // An open list of choices must not vanish under the hand.
+    // An open list of choices must not vanish while it is used.
     if (held >= 0 && !this.picked) return;
     this.picked = false;
     const more = candidates(this.context.columns).filter((column) => !shown.includes(column));

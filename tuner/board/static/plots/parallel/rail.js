@@ -1,4 +1,4 @@
-/** One axis as elements: a name that is dragged or moved by keys, a rail that is brushed. */
+/** One axis as elements: a name that can be dragged or moved by keyboard, and a rail for brushing. */
 
 import { make } from "../frame.js";
 import { short } from "../numbers.js";
@@ -82,7 +82,7 @@ export class Rail {
     });
     this.name.addEventListener("pointerdown", (event) => this.dragName(event));
     this.name.addEventListener("click", (event) => {
-      if (event.detail === 0) this.hands.picked(this.axis); // By keyboard; the pointer's click is told from a drag below.
+      if (event.detail === 0) this.hands.picked(this.axis); // By keyboard; a pointer's click is distinguished from a drag below.
     });
   }
 
@@ -138,7 +138,7 @@ export class Rail {
 }
 
 /**
- * Follow a pointer until it is let go.
+ * Follow a pointer until it is released.
  * @param {HTMLElement} element
  * @param {PointerEvent} first
  * @param {(event: PointerEvent, resting: boolean) => void} tell

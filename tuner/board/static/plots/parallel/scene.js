@@ -1,4 +1,4 @@
-/** The drawing of parallel coordinates: three canvases, a rail an axis, and one loop of frames. */
+/** The drawing of parallel coordinates: three canvases, one rail per axis, and one animation loop. */
 
 import { make } from "../frame.js";
 import { short, textOf } from "../numbers.js";
@@ -11,7 +11,7 @@ import { Lines, drawnOrder, spread } from "./lines.js";
 import { Rail } from "./rail.js";
 import { paint } from "./top.js";
 
-/** Milliseconds of a frame that lines may take while something moves. */
+/** Milliseconds per frame available to lines while something moves. */
 const BUDGET = 9;
 const SHADES = 24;
 
@@ -115,7 +115,7 @@ export class Scene {
     if (this.selected) this.kept = select(this.axes, this.brushes, this.selected, this.shown?.within ?? null);
   }
 
-  /** A colour a trial, by its place on one axis. */
+  /** One colour per trial, by its place on one axis. */
   shade() {
     const { shown } = this;
     if (!shown) return;
@@ -157,7 +157,7 @@ export class Scene {
   }
 
   /**
-   * Brushes as the search has them, which rounds their ends.
+   * Brushes as written in the search, which rounds their ends.
    * @param {ReadonlyMap<string, import("./brushes.js").Brush>} brushes
    */
   snap(brushes) {
@@ -204,7 +204,7 @@ export class Scene {
   /** @param {PointerEvent} event */
   hover(event) {
     if (!this.geometry || !this.selected || event.buttons) return;
-    // Over an axis the pointer brushes, it does not look at a trial.
+    // Over an axis the pointer brushes instead of selecting a trial.
     if (event.target instanceof HTMLElement && event.target.closest(".parallel-axis")) return this.setHovered(-1);
     const box = this.grey.canvas.getBoundingClientRect();
     const x = event.clientX - box.left;

@@ -1,4 +1,4 @@
-/** What lies over the lines: axes, ticks, the chosen trials and the one under the pointer. */
+/** What is drawn over the lines: axes, ticks, the chosen trials and the one under the pointer. */
 
 import { GROUNDS, chosenColour } from "../palette.js";
 import { clipped } from "../numbers.js";
@@ -48,7 +48,7 @@ function line(pen, axes, geometry, index, colour, halo, width) {
  * @param {import("./axes.js").Geometry} geometry
  * @param {number} x
  * @param {import("../palette.js").Ground} ground
- * @param {boolean} last Its ticks stand on the left.
+ * @param {boolean} last Its ticks are on the left.
  */
 function drawAxis(pen, axis, geometry, x, ground, last) {
   const { scale } = axis;
