@@ -65,7 +65,7 @@ def hash_problem(name: str, value: str) -> str | None:
 
     Args:
         name: of the field, for the message.
-        value: to be looked at.
+        value: to be checked.
     """
     if SHA256.fullmatch(value):
         return None

@@ -40,7 +40,7 @@ _PATIENCE_S = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The state of the parts at one moment; a part without a text is well.
+    """The state of the parts at one moment; a part without a text is healthy.
 
     Attributes:
         failing: the server is unusable without these parts.

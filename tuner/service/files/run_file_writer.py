@@ -60,7 +60,7 @@ class RunFileWriter:
     Args:
         log_root, checkpoint_root: shared with the workers and with other servers.
         leads: whether this process coordinates: of several servers, only that one files.
-        insights: insights into the studies, filed with them; None: there are none.
+        insights: insights into the studies, written with them; None: there are none.
     """
 
     def __init__(
