@@ -21,7 +21,7 @@ class Refusal:
 
     Attributes:
         study: the study's name.
-        texts: what differs, a line each.
+        texts: what differs, one line each.
         code_only: nothing but the code differs.
         sibling: a free name in that project; None: there is none.
         learns: whether a study of that name would find this one in its history.

@@ -48,7 +48,7 @@ def edit_spec(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
             `pruner` is a name or a mapping, and replaces the whole section.
 
     Raises:
-        SpecError: every problem, one a line: `field: value: what is allowed`.
+        SpecError: every problem, one per line: `field: value: what is allowed`.
     """
     problems = Problems()
     document = spec.to_json()

@@ -23,7 +23,7 @@ class Change:
     key: str
     old: Any
     new: Any
-    #: What to say instead of the values, a line each: for code, which files changed where.
+    #: What to say instead of the values, one line each: for code, which files changed where.
     detail: tuple[str, ...] = ()
 
     @property

@@ -148,7 +148,7 @@ class LocalService:
         """Submit a study in the form of a spec file with its search space inlined; return its name.
 
         Raises:
-            SpecError: the spec is wrong; every problem, one a line.
+            SpecError: the spec is wrong; every problem, one per line.
         """
         return str(self.verbs.submit(dict(spec))["study"])
 

@@ -141,7 +141,7 @@ def first_params(spec: StudySpec) -> dict[str, Any]:
 
 
 def print_findings(console: Console, findings: JsonObject) -> None:
-    """Print the findings, one a line, the problems last."""
+    """Print the findings, one per line, the problems last."""
     for warning in findings["warnings"]:
         console.print(f"[warn]warning[/]  {escape(warning)}", soft_wrap=True)
     if findings["study"]:

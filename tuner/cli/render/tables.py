@@ -39,7 +39,7 @@ def objectives(row: TrialRow, names: Sequence[str]) -> list[str]:
 
 
 def study_table(rows: Sequence[StudyStatus], console: Console) -> Table:
-    """Return the studies, one a line: how far each is, its best, and what it waits for."""
+    """Return the studies, one per line: how far each is, its best, and what it waits for."""
     table = empty_table()
     is_wide = console.width >= _WIDE
     table.add_column("study", style="name", no_wrap=True)
@@ -115,7 +115,7 @@ def best_text(status: StudyStatus) -> str:
 
 
 def facts(pairs: Sequence[tuple[str, RenderableType]]) -> Table:
-    """Return labels with their values, one a line."""
+    """Return labels with their values, one per line."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="label")
     table.add_column(overflow="fold")
@@ -151,7 +151,7 @@ def budget_text(budget: BudgetUse) -> str:
 
 
 def worker_table(rows: Sequence[WorkerRow]) -> Table:
-    """Return the workers, one a row."""
+    """Return the workers, one per row."""
     table = empty_table()
     for name in ("worker", "host", "pid", "device", "state", "trial", "last seen"):
         table.add_column(name, justify="right" if name == "pid" else "left")
@@ -217,7 +217,7 @@ def _why(worker: WorkerRow) -> str:
 
 
 def token_table(rows: Sequence[TokenRow]) -> Table:
-    """Return the tokens, one a row."""
+    """Return the tokens, one per row."""
     table = empty_table()
     for name in ("token", "may", "until", "last used", "made by"):
         table.add_column(name, style="name" if name == "token" else "", overflow="fold")
@@ -248,7 +248,7 @@ def token_reach(row: TokenRow) -> str:
 
 
 def print_events(console: Console, rows: Sequence[EventRow]) -> None:
-    """Print events, one a line."""
+    """Print events, one per line."""
     for row in rows:
         trial = "" if row["trial"] is None else f"trial {row['trial']}"
         line = Text.assemble(

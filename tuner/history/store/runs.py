@@ -1,4 +1,4 @@
-"""The runs of imports in the database, a row each: stored, counted, moved and removed."""
+"""The runs of imports in the database, one row each: stored, counted, moved and removed."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def load_spec(path: Path) -> LoadedSpec:
     """Read, inline and check a spec file.
 
     Raises:
-        SpecError: every problem, one a line: `file:line:column: field: value: what is allowed`.
+        SpecError: every problem, one per line: `file:line:column: field: value: what is allowed`.
     """
     document = read_document(path, str(path))
     problems = Problems()
@@ -56,7 +56,7 @@ def parse_spec(data: Any) -> StudySpec:
     """Check a spec that came as JSON; its search space is inlined.
 
     Raises:
-        SpecError: every problem, one a line: `request: field: value: what is allowed`.
+        SpecError: every problem, one per line: `request: field: value: what is allowed`.
     """
     return _parse(data, "request", is_stored=False)
 
@@ -77,13 +77,13 @@ def parse_stored(data: Any) -> StudySpec:
     """Check a spec that Tuner has stored: like `parse_spec`, but it may hold found parameters.
 
     Raises:
-        SpecError: every problem, one a line.
+        SpecError: every problem, one per line.
     """
     return _parse(data, "stored spec", is_stored=True)
 
 
 def problem_lines(lines: list[str], untold: int) -> str:
-    """Return problems as the text of an error, one a line; `untold` more are only counted."""
+    """Return problems as the text of an error, one per line; `untold` more are only counted."""
     return "\n".join([*lines, f"… and {untold} more problems"] if untold else lines)
 
 
