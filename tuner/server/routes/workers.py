@@ -15,6 +15,7 @@ from tuner import protocol
 from tuner.instruments import Instruments
 from tuner.release import release
 from tuner.security.identity import Identity
+from tuner.server.beat_queue import BeatQueue
 from tuner.server.bodies import read_message
 from tuner.server.claim_notifier import ClaimNotifier
 from tuner.server.problems import PREFIX, PROBLEM_RESPONSES
@@ -23,6 +24,7 @@ from tuner.server.routes.body_schemas import body_schema
 from tuner.server.routes.paths import Digest
 from tuner.server.routes.worker_route import ATTEMPT_ID, WorkerRoute
 from tuner.server.token_book import TokenBook
+from tuner.service.workers.beats import HeldBeat, is_plain
 from tuner.service.workers.worker_service import WorkerService
 from tuner.storage.conflict import again_after_conflict
 from tuner.trials.kinds import claim_kind
@@ -86,6 +88,7 @@ def worker_router(
     )
     _add_config(router, desk, redis)
     _add_claim(router, desk, bell, tokens, instruments)
+    _add_beat(router, desk, instruments)
     _add_attempts(router, desk, instruments)
     return router
 
@@ -119,7 +122,6 @@ def _add_claim(
     instruments: Instruments,
 ) -> None:
     claim_desk = again_after_conflict(desk.claim)
-    beat_desk = again_after_conflict(desk.beat)
 
     @router.post(
         "/claim",
@@ -154,6 +156,11 @@ def _add_claim(
             finally:
                 ticket.cancel()
 
+
+def _add_beat(router: APIRouter, desk: WorkerService, instruments: Instruments) -> None:
+    beat_desk = again_after_conflict(desk.beat)
+    beats = BeatQueue(again_after_conflict(desk.take_beats))
+
     @router.post(
         "/beat",
         dependencies=WORK_OWN,
@@ -167,7 +174,12 @@ def _add_claim(
             # The caller has disconnected, so its message may be outdated.
             return Response(status_code=204)
         with instruments.calling("beat"):
-            return _json(await run_in_threadpool(beat_desk, message))
+            reply: protocol.Reply | None = None
+            if is_plain(message):
+                reply = await beats.take(HeldBeat(caller=identity(request.scope), beat=message))
+            if reply is None:
+                reply = await run_in_threadpool(beat_desk, message)
+            return _json(reply)
 
 
 def _add_attempts(router: APIRouter, desk: WorkerService, instruments: Instruments) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
@@ -27,6 +27,7 @@ from tuner.service.workers.assigning import (
     end_unassignable,
 )
 from tuner.service.workers.bearers import may_fetch
+from tuner.service.workers.beats import HeldBeat, take_beats
 from tuner.service.workers.finishing import Finishing
 from tuner.service.workers.reporting import Reporting, extend_lease
 from tuner.service.workers.verifying import Verifier
@@ -60,6 +61,14 @@ class _Claimed:
     """
 
     assignment: protocol.Assignment | None
+    is_news: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Answered:
+    """The answer to a beat; `is_news` as in `_Claimed`."""
+
+    reply: protocol.Reply
     is_news: bool
 
 
@@ -174,6 +183,10 @@ class WorkerService:
 
         apart(self._storage, end)
 
+    def take_beats(self, beats: Sequence[HeldBeat]) -> list[protocol.Reply | None]:
+        """Take beats together; see `beats.take_beats`. Each that is None goes to `beat`."""
+        return take_beats(self._storage, self._reception, beats)
+
     def beat(self, beat: protocol.Beat) -> protocol.Reply:
         """Record a worker's sign of life and extend its lease.
 
@@ -181,12 +194,12 @@ class WorkerService:
             NotFoundError: there is no such attempt.
             FencedError: the attempt it runs was taken from it.
         """
-        reply = apart(self._storage, lambda: self._beat(beat))
-        if beat.state == "idle":
+        answered = apart(self._storage, lambda: self._beat(beat))
+        if beat.state == "idle" and (answered is None or answered.is_news):
             self._coordinator.wake()
-        return reply or protocol.Reply(order="continue")
+        return protocol.Reply(order="continue") if answered is None else answered.reply
 
-    def _beat(self, beat: protocol.Beat) -> protocol.Reply:
+    def _beat(self, beat: protocol.Beat) -> _Answered:
         is_idle = beat.state == "idle"
         # It runs nothing, whatever was assigned to its name before.
         is_free = is_idle or beat.state == "starting"
@@ -197,6 +210,7 @@ class WorkerService:
                 order = _beat_attempt(connection, beat.attempt, beat.token, now)
             meet = self._reception.register if is_free else self._reception.recognise
             standing = meet(connection, beat.worker, now)
+            is_news = not standing.is_counted(now) or beat.self_test is not None
             if is_free:
                 self._release(connection, standing, "idle", now)
             running = None if is_free else beat.attempt
@@ -205,12 +219,13 @@ class WorkerService:
             if beat.self_test is not None:
                 note_test(connection, standing.known.name, beat.self_test[:MAX_TEST_CHARS], now)
                 standing = meet(connection, beat.worker, now)
-        return protocol.Reply(
+        reply = protocol.Reply(
             order=order,
             drain=standing.drain,
             reason=standing.reason,
             self_test=is_idle and standing.test_due,
         )
+        return _Answered(reply=reply, is_news=is_news)
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
         """Process the result of an attempt; raises as `Finishing.finish` does."""

@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner import protocol
+from tuner.errors import StudyError
+from tuner.security.identity import caller
 from tuner.service.workers.bearers import bearer_facts, require_name, require_only_process
 from tuner.service.workers.verifying import Verification, Verifier
 from tuner.trials.ending.breaker import is_test_due
@@ -29,6 +31,8 @@ _FACTS = (
     *("host", "pid", "device", "image", "release"),
     *("lock", "files", "files_built", "process", "keeper"),
 )
+#: Those of them that a live process does not change.
+_FACTS_OF_PROCESS = ("host", "pid", "device", "release", "lock", "files", "process", "keeper")
 #: Maximum number of processes remembered for one name.
 _PROCESSES = 8
 
@@ -125,6 +129,34 @@ class WorkerRegistry:
         known = self._find(connection, verification, now)
         changes = self._drain_changes(known, worker, now, is_new_process=False)
         return _standing(known, verification, now, changes=changes)
+
+    def recognise_unchanged(
+        self, known: Worker, worker: protocol.WorkerInfo, now: float
+    ) -> WorkerStatus | None:
+        """Return where a worker stands that is as it was when it claimed; see `recognise`.
+
+        Its image is not verified again before its next claim.
+
+        Returns:
+            None: something has changed, or the caller is to be refused.
+        """
+        images = (known.image,) if caller().image is None else (known.image, None)
+        is_as_before = worker.image in images and all(
+            getattr(known, name) == getattr(worker, name) for name in _FACTS_OF_PROCESS
+        )
+        if not is_as_before or known.bearer != caller().token_id:
+            return None
+        try:
+            protocol.check_worker(worker)
+            require_only_process(known, worker, now)
+        except (protocol.ProtocolError, StudyError):
+            return None
+        if self._drain_changes(known, worker, now, is_new_process=False):
+            return None
+        verification = Verification(
+            worker=worker, verified=known.image_verified, problem=known.image_problem
+        )
+        return _standing(known, verification, now, changes={})
 
     def _verify(
         self, connection: sa.Connection, worker: protocol.WorkerInfo, now: float
