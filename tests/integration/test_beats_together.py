@@ -16,8 +16,8 @@ from tests.support.service_process import ServiceProcess
 from tests.support.study_lab import Lab
 from tuner import protocol
 from tuner.release import release
-from tuner.security.identity import Identity, Scope
-from tuner.service.workers.beats import HeldBeat, take_beats
+from tuner.security.identity import Identity, Scope, calling
+from tuner.service.workers.beats import GivenBeat, take_beats
 from tuner.service.workers.worker_status import WorkerRegistry
 from tuner.storage import Storage, open_storage, tables
 
@@ -56,14 +56,19 @@ def leases(storage: Storage, held: Sequence[Held]) -> list[float]:
         return [connection.execute(query.where(a.c.id == one.attempt)).scalar_one() for one in held]
 
 
-def as_beat(held: Held, token: str | None = None) -> HeldBeat:
+def as_beat(held: Held, token: str | None = None) -> GivenBeat:
     info = protocol.WorkerInfo.from_json(held.worker.info())
     busy = protocol.Beat(worker=info, state="busy", attempt=held.attempt, token=token or held.token)
-    return HeldBeat(caller=OPERATOR, beat=busy)
+    return GivenBeat(caller=OPERATOR, beat=busy)
 
 
-def take(storage: Storage, beats: Sequence[HeldBeat]) -> list[protocol.Reply | None]:
+def take(storage: Storage, beats: Sequence[GivenBeat]) -> list[protocol.Reply | None]:
     return take_beats(storage, WorkerRegistry(release()), beats)
+
+
+def idle_beat(held: Held) -> GivenBeat:
+    info = protocol.WorkerInfo.from_json(held.worker.info())
+    return GivenBeat(caller=OPERATOR, beat=protocol.Beat(worker=info, state="idle"))
 
 
 def test_each_extends_its_lease_whoever_beats_beside_it(held: list[Held], storage: Storage) -> None:
@@ -123,3 +128,28 @@ def test_what_is_wanted_of_an_attempt_is_the_answer(held: list[Held], storage: S
         connection.execute(a.update().where(a.c.id == held[1].attempt).values(wanted="prune"))
     replies = take(storage, [as_beat(one) for one in held[:2]])
     assert [reply and reply.order for reply in replies] == ["continue", "prune"]
+
+
+def test_an_idle_worker_is_heard_of_and_one_that_holds_an_attempt_is_left_out(
+    held: list[Held], storage: Storage
+) -> None:
+    assert held[0].complete(1.0).status_code == 200
+    registry = WorkerRegistry(release())
+    beats = [idle_beat(held[0]), idle_beat(held[1])]
+    # By itself first: a server that was just started knows no process yet.
+    assert take_beats(storage, registry, beats) == [None, None]
+    with storage.begin() as connection, calling(OPERATOR):
+        for one in beats:
+            registry.register(connection, one.beat.worker, storage.now(connection))
+    before = last_seen(storage, held)
+    replies = take_beats(storage, registry, beats)
+    assert [reply is not None for reply in replies] == [True, False]
+    after = last_seen(storage, held)
+    assert [new > old for new, old in zip(after, before, strict=True)][:3] == [True, False, False]
+
+
+def last_seen(storage: Storage, held: Sequence[Held]) -> list[float]:
+    w = tables.workers
+    with storage.read() as connection:
+        rows = dict(connection.execute(sa.select(w.c.name, w.c.last_seen)).all())
+    return [rows[one.worker.name] for one in held]

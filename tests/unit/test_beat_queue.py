@@ -12,22 +12,22 @@ from tuner import protocol
 from tuner.errors import UnavailableError
 from tuner.security.identity import Identity, Scope
 from tuner.server.beat_queue import MOST, BeatQueue
-from tuner.service.workers.beats import HeldBeat
+from tuner.service.workers.beats import GivenBeat
 
 OPERATOR = Identity(name="operator", scopes=frozenset(Scope))
 
 
-def beat(number: int) -> HeldBeat:
+def beat(number: int) -> GivenBeat:
     info = protocol.WorkerInfo(name=f"worker-{number}", host="here", pid=1)
     busy = protocol.Beat(worker=info, state="busy", attempt=f"s1-t{number}-a1", token="0" * 32)
-    return HeldBeat(caller=OPERATOR, beat=busy)
+    return GivenBeat(caller=OPERATOR, beat=busy)
 
 
 def test_beats_that_come_meanwhile_are_taken_together() -> None:
     taken: list[int] = []
     goes_on = threading.Event()
 
-    def take(beats: Sequence[HeldBeat]) -> list[protocol.Reply | None]:
+    def take(beats: Sequence[GivenBeat]) -> list[protocol.Reply | None]:
         taken.append(len(beats))
         goes_on.wait()
         return [protocol.Reply(reason=one.beat.worker.name) for one in beats]
@@ -53,7 +53,7 @@ def test_beats_that_come_meanwhile_are_taken_together() -> None:
 def test_an_outage_is_told_to_all_and_another_fault_leaves_each_to_itself(
     error: Exception, is_told: bool
 ) -> None:
-    def take(_beats: Sequence[HeldBeat]) -> list[protocol.Reply | None]:
+    def take(_beats: Sequence[GivenBeat]) -> list[protocol.Reply | None]:
         raise error
 
     async def ask() -> list[protocol.Reply | BaseException | None]:

@@ -8,11 +8,15 @@ import json
 import sys
 import types
 import typing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 #: Largest integer in a message: what every database can store.
 MAX_INT = 2**31 - 1
+
+#: Makes the declared type of a JSON value; gets the value and where it stands, for errors.
+_Convert = Callable[[Any, str], Any]
 
 
 class ProtocolError(ValueError):
@@ -37,17 +41,12 @@ class Message:
         """
         if not isinstance(data, dict):
             raise ProtocolError(f"{cls.__name__}: expected an object, got {type(data).__name__}")
-        hints = _hints(cls)  # type: ignore[arg-type]  # mypy: type[Self] would not be hashable
         values: dict[str, Any] = {}
-        for spec in dataclasses.fields(cls):
-            if spec.name in data:
-                values[spec.name] = _convert(
-                    f"{cls.__name__}.{spec.name}", hints[spec.name], data[spec.name]
-                )
-            elif (
-                spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-            ):
-                raise ProtocolError(f"{cls.__name__}.{spec.name} is missing")
+        for name, convert, where, is_required in _fields(cls):  # type: ignore[arg-type]
+            if name in data:
+                values[name] = convert(data[name], where)
+            elif is_required:
+                raise ProtocolError(f"{where} is missing")
         return cls(**values)
 
 
@@ -57,9 +56,22 @@ def dumps(message: Message) -> str:
 
 
 @functools.cache
-def _hints(kind: type[Message]) -> dict[str, Any]:
-    """Return the types of a message's fields, cached because evaluating them is slow."""
-    return typing.get_type_hints(kind)
+def _fields(kind: type[Message]) -> tuple[tuple[str, _Convert, str, bool], ...]:
+    """Return name, converter, place and whether it is required of each field.
+
+    Cached, because to evaluate the types of a message takes longer than to convert it.
+    """
+    hints = typing.get_type_hints(kind)
+    nothing = dataclasses.MISSING
+    return tuple(
+        (
+            spec.name,
+            _converter(hints[spec.name]),
+            f"{kind.__name__}.{spec.name}",
+            spec.default is nothing and spec.default_factory is nothing,
+        )
+        for spec in dataclasses.fields(kind)
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -71,53 +83,87 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _convert(where: str, hint: Any, value: Any) -> Any:
-    """Return `value` as the declared type; JSON itself has no tuples, integers or messages."""
-    origin = typing.get_origin(hint)
+def _converter(hint: Any) -> _Convert:
+    """Return what makes the declared type of a value; JSON has no tuples, integers or messages."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return _convert_union(where, hint, value)
+        return _union(arguments)
     if origin is Literal:
-        if value not in typing.get_args(hint):
-            raise ProtocolError(f"{where}: {value!r} is not one of {typing.get_args(hint)}")
-        return value
+        return _literal(arguments)
     if origin is list:
+        return _list(_converter(arguments[0]))
+    if origin is dict:
+        return _dict(_converter(arguments[1]))
+    if hint is Any:
+        return lambda value, _where: value
+    if isinstance(hint, type) and issubclass(hint, Message):
+        return lambda value, _where: hint.from_json(value)
+    return _scalar(hint)
+
+
+def _union(choices: Sequence[Any]) -> _Convert:
+    may_be_none = type(None) in choices
+    converters = [_converter(choice) for choice in choices if choice is not type(None)]
+
+    def convert(value: Any, where: str) -> Any:
+        if value is None and may_be_none:
+            return None
+        problem = ProtocolError(f"{where}: {value!r} is not allowed")
+        for one in converters:
+            try:
+                return one(value, where)
+            except ProtocolError as exc:
+                problem = exc
+        raise problem
+
+    return convert
+
+
+def _literal(choices: tuple[Any, ...]) -> _Convert:
+    def convert(value: Any, where: str) -> Any:
+        if value not in choices:
+            raise ProtocolError(f"{where}: {value!r} is not one of {choices}")
+        return value
+
+    return convert
+
+
+def _list(inner: _Convert) -> _Convert:
+    def convert(value: Any, where: str) -> Any:
         if not isinstance(value, list):
             raise ProtocolError(f"{where}: expected a list, got {type(value).__name__}")
-        (inner,) = typing.get_args(hint)
-        return [_convert(f"{where}[{i}]", inner, item) for i, item in enumerate(value)]
-    if origin is dict:
+        try:
+            return [inner(item, where) for item in value]
+        except ProtocolError:
+            # Once more, to name the place.
+            return [inner(item, f"{where}[{i}]") for i, item in enumerate(value)]
+
+    return convert
+
+
+def _dict(inner: _Convert) -> _Convert:
+    def convert(value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise ProtocolError(f"{where}: expected an object, got {type(value).__name__}")
-        inner = typing.get_args(hint)[1]
-        return {str(k): _convert(f"{where}.{k}", inner, item) for k, item in value.items()}
-    return _convert_plain(where, hint, value)
-
-
-def _convert_union(where: str, hint: Any, value: Any) -> Any:
-    choices = typing.get_args(hint)
-    if value is None and type(None) in choices:
-        return None
-    problem = ProtocolError(f"{where}: {value!r} is not allowed")
-    for choice in choices:
-        if choice is type(None):
-            continue
         try:
-            return _convert(where, choice, value)
-        except ProtocolError as exc:
-            problem = exc
-    raise problem
+            return {str(k): inner(item, where) for k, item in value.items()}
+        except ProtocolError:
+            return {str(k): inner(item, f"{where}.{k}") for k, item in value.items()}
+
+    return convert
 
 
-def _convert_plain(where: str, hint: Any, value: Any) -> Any:
-    if hint is Any:
-        return value
-    if isinstance(hint, type) and issubclass(hint, Message):
-        return hint.from_json(value)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if hint is float and (whole or isinstance(value, float)) and abs(value) <= sys.float_info.max:
-        return float(value)
-    if hint is int and whole and abs(value) <= MAX_INT:
-        return value
-    if hint in (str, bool) and isinstance(value, hint):
-        return value
-    raise ProtocolError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
+def _scalar(hint: Any) -> _Convert:
+    def convert(value: Any, where: str) -> Any:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        is_number = whole or isinstance(value, float)
+        if hint is float and is_number and abs(value) <= sys.float_info.max:
+            return float(value)
+        if hint is int and whole and abs(value) <= MAX_INT:
+            return value
+        if hint in (str, bool) and isinstance(value, hint):
+            return value
+        expected = getattr(hint, "__name__", hint)
+        raise ProtocolError(f"{where}: expected {expected}, got {value!r}")
+
+    return convert

@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from tuner import protocol
 from tuner.errors import UnavailableError
-from tuner.service.workers.beats import HeldBeat
+from tuner.service.workers.beats import GivenBeat
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ class BeatQueue:
         take: takes a batch, in a thread; None is the answer to a beat that it has left out.
     """
 
-    def __init__(self, take: Callable[[Sequence[HeldBeat]], list[protocol.Reply | None]]) -> None:
+    def __init__(self, take: Callable[[Sequence[GivenBeat]], list[protocol.Reply | None]]) -> None:
         self._take = take
-        self._waiting: list[tuple[HeldBeat, asyncio.Future[protocol.Reply | None]]] = []
+        self._waiting: list[tuple[GivenBeat, asyncio.Future[protocol.Reply | None]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def take(self, beat: HeldBeat) -> protocol.Reply | None:
+    async def take(self, beat: GivenBeat) -> protocol.Reply | None:
         """Return the answer to a beat; None: it was left out, and is to be taken by itself.
 
         Raises:
@@ -54,7 +54,7 @@ class BeatQueue:
             self._task = None
 
     async def _take_batch(
-        self, batch: Sequence[tuple[HeldBeat, asyncio.Future[protocol.Reply | None]]]
+        self, batch: Sequence[tuple[GivenBeat, asyncio.Future[protocol.Reply | None]]]
     ) -> None:
         outage: UnavailableError | None = None
         replies: Sequence[protocol.Reply | None] = [None] * len(batch)

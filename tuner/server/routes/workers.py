@@ -24,12 +24,17 @@ from tuner.server.routes.body_schemas import body_schema
 from tuner.server.routes.paths import Digest
 from tuner.server.routes.worker_route import ATTEMPT_ID, WorkerRoute
 from tuner.server.token_book import TokenBook
-from tuner.service.workers.beats import HeldBeat, is_plain
+from tuner.service.workers.beats import GivenBeat, is_plain
 from tuner.service.workers.worker_service import WorkerService
 from tuner.storage.conflict import again_after_conflict
 from tuner.trials.kinds import claim_kind
 
 MAX_WAIT_S = 30.0
+#: Maximum number of claims that look at the same time. The coordinator computes in a thread beside
+#: theirs: with more of them it would have no turn, and there would be nothing to claim.
+MAX_LOOKS = 4
+#: Seconds after which a claim is answered without a look: its worker asks again in its time.
+LOOK_WITHIN_S = 1.0
 #: Seconds between checks of a waiting claim's token; with what `TokenBook` caches, a revoked token
 #: ends it within a second.
 RECHECK_S = 0.4
@@ -122,6 +127,7 @@ def _add_claim(
     instruments: Instruments,
 ) -> None:
     claim_desk = again_after_conflict(desk.claim)
+    looks = asyncio.Semaphore(MAX_LOOKS)
 
     @router.post(
         "/claim",
@@ -146,7 +152,10 @@ def _add_claim(
                     # no owner.
                     return Response(status_code=204)
                 start = time.monotonic()
-                assignment = await run_in_threadpool(claim_desk, message)
+                async with looks:
+                    if time.monotonic() > start + max(message.wait_s, LOOK_WITHIN_S):
+                        return Response(status_code=204)
+                    assignment = await run_in_threadpool(claim_desk, message)
                 instruments.claimed(time.monotonic() - start, given=assignment is not None)
                 if assignment is not None:
                     return _json(assignment)
@@ -176,7 +185,7 @@ def _add_beat(router: APIRouter, desk: WorkerService, instruments: Instruments) 
         with instruments.calling("beat"):
             reply: protocol.Reply | None = None
             if is_plain(message):
-                reply = await beats.take(HeldBeat(caller=identity(request.scope), beat=message))
+                reply = await beats.take(GivenBeat(caller=identity(request.scope), beat=message))
             if reply is None:
                 reply = await run_in_threadpool(beat_desk, message)
             return _json(reply)

@@ -1,4 +1,4 @@
-"""Beats of many busy workers, taken together.
+"""Beats of many workers, taken together.
 
 A fleet of a thousand workers beats two hundred times a second. Nearly all of these beats change
 nothing but two times, so those that wait at the same moment share a transaction. Whatever else a
@@ -20,14 +20,15 @@ from tuner.trials.store.beats import (
     beating_attempts,
     beating_workers,
     extend_leases,
+    holding_workers,
     note_heard,
 )
 from tuner.trials.worker import Worker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HeldBeat:
-    """A beat of a worker that runs an attempt, and whose token it came with."""
+class GivenBeat:
+    """A beat, and with whose token it came."""
 
     caller: Identity
     beat: protocol.Beat
@@ -35,12 +36,15 @@ class HeldBeat:
 
 def is_plain(beat: protocol.Beat) -> bool:
     """Whether a beat may be taken together with others."""
-    is_held = beat.attempt is not None and beat.token is not None
-    return is_held and beat.state == "busy" and beat.self_test is None
+    if beat.self_test is not None:
+        return False
+    if beat.state == "busy":
+        return beat.attempt is not None and beat.token is not None
+    return beat.state == "idle" and beat.attempt is None
 
 
 def take_beats(
-    storage: Storage, reception: WorkerRegistry, beats: Sequence[HeldBeat]
+    storage: Storage, reception: WorkerRegistry, beats: Sequence[GivenBeat]
 ) -> list[protocol.Reply | None]:
     """Extend the leases of beats that change nothing else, in one transaction.
 
@@ -57,34 +61,52 @@ def take_beats(
     """
     with storage.begin() as connection:
         now = storage.now(connection)
-        attempts = beating_attempts(connection, [str(one.beat.attempt) for one in beats])
+        held = [one.beat.attempt for one in beats if one.beat.attempt is not None]
+        attempts = beating_attempts(connection, held) if held else {}
         workers = beating_workers(connection, [one.beat.worker.name for one in beats])
+        idle = [one.beat.worker.name for one in beats if one.beat.attempt is None]
+        holding = holding_workers(connection, idle) if idle else frozenset()
         replies: list[protocol.Reply | None] = []
-        heard: list[protocol.Beat] = []
         for one in beats:
-            attempt = attempts.get(str(one.beat.attempt))
-            worker = workers.get(one.beat.worker.name)
+            beat, reply = one.beat, None
+            worker = workers.get(beat.worker.name)
             with calling(one.caller):
-                reply = _reply(reception, one.beat, attempt, worker, now)
+                if worker is not None and beat.attempt is not None:
+                    reply = _reply_busy(reception, beat, attempts.get(beat.attempt), worker, now)
+                elif worker is not None and worker.name not in holding:
+                    reply = _reply_idle(reception, beat, worker, now)
             replies.append(reply)
-            if reply is not None:
-                heard.append(one.beat)
+        heard = [one.beat for one, reply in zip(beats, replies, strict=True) if reply is not None]
+        extended = [beat.attempt for beat in heard if beat.attempt is not None]
+        if extended:
+            extend_leases(connection, extended, now)
         if heard:
-            extend_leases(connection, [str(beat.attempt) for beat in heard], now)
             # Workers are locked last.
             note_heard(connection, [beat.worker.name for beat in heard], now)
     return replies
 
 
-def _reply(
+def _reply_idle(
+    reception: WorkerRegistry, beat: protocol.Beat, worker: Worker, now: float
+) -> protocol.Reply | None:
+    """Return the answer to the beat of a worker that was idle before; None: something changes."""
+    standing = reception.recognise_unchanged(worker, beat.worker, now)
+    if standing is None or standing.test_due or not standing.is_counted(now):
+        return None
+    if not reception.is_latest(beat.worker):
+        return None
+    return protocol.Reply(order="continue", drain=standing.drain, reason=standing.reason)
+
+
+def _reply_busy(
     reception: WorkerRegistry,
     beat: protocol.Beat,
     attempt: BeatingAttempt | None,
-    worker: Worker | None,
+    worker: Worker,
     now: float,
 ) -> protocol.Reply | None:
-    """Return the answer to a beat that changes nothing; None: it may change something."""
-    if attempt is None or worker is None or attempt.token != beat.token:
+    """Return the answer to a beat that only extends a lease; None: something else changes."""
+    if attempt is None or attempt.token != beat.token:
         return None
     if worker.state is not WorkerState.BUSY or worker.attempt != attempt.id:
         return None

@@ -27,7 +27,7 @@ from tuner.service.workers.assigning import (
     end_unassignable,
 )
 from tuner.service.workers.bearers import may_fetch
-from tuner.service.workers.beats import HeldBeat, take_beats
+from tuner.service.workers.beats import GivenBeat, take_beats
 from tuner.service.workers.finishing import Finishing
 from tuner.service.workers.reporting import Reporting, extend_lease
 from tuner.service.workers.verifying import Verifier
@@ -183,7 +183,7 @@ class WorkerService:
 
         apart(self._storage, end)
 
-    def take_beats(self, beats: Sequence[HeldBeat]) -> list[protocol.Reply | None]:
+    def take_beats(self, beats: Sequence[GivenBeat]) -> list[protocol.Reply | None]:
         """Take beats together; see `beats.take_beats`. Each that is None goes to `beat`."""
         return take_beats(self._storage, self._reception, beats)
 

@@ -207,6 +207,12 @@ class WorkerRegistry:
             return {"drain": False}
         return {}
 
+    def is_latest(self, worker: protocol.WorkerInfo) -> bool:
+        """Whether this process is the last that has called under its name since the start."""
+        with self._lock:
+            met = self._met.get(worker.name)
+            return met is not None and met[-1] == (worker.host, worker.pid, worker.process)
+
     def _is_unseen(self, worker: protocol.WorkerInfo) -> bool:
         """Whether this process calls for the first time since the server was started."""
         process = (worker.host, worker.pid, worker.process)

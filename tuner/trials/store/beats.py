@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from tuner.protocol import LEASE_S, Order
 from tuner.storage import tables
-from tuner.trials.states import AttemptState, WorkerState
+from tuner.trials.states import AttemptState
 from tuner.trials.store.attempts import is_bearers
 from tuner.trials.worker import Worker
 
@@ -30,21 +30,18 @@ _EXTEND = (
     .where(_a.c.id.in_(sa.bindparam("ids", expanding=True)))
     .values(lease_until=sa.bindparam("until", type_=sa.Float), heard=True)
 )
-_WORKERS = (
-    sa.select(_w)
-    .where(
-        _w.c.name.in_(sa.bindparam("names", expanding=True)),
-        _w.c.state == WorkerState.BUSY.value,
-    )
-    .order_by(_w.c.name)
-)
+_NAMED = _w.c.name.in_(sa.bindparam("names", expanding=True))
+_WORKERS = sa.select(_w).where(_NAMED)
+# What has changed since they were read was heard of as well.
 _HEARD = (
     _w.update()
-    .where(
-        _w.c.name.in_(sa.bindparam("names", expanding=True)),
-        _w.c.state == WorkerState.BUSY.value,
-    )
+    .where(_NAMED, _w.c.last_seen < sa.bindparam("now", type_=sa.Float))
     .values(last_seen=sa.bindparam("now", type_=sa.Float))
+)
+# As the partial index has it, so that the index is used.
+_HOLDING = sa.select(_a.c.worker).where(
+    _a.c.worker.in_(sa.bindparam("names", expanding=True)),
+    sa.text("tuner_attempts.state = 'leased'"),
 )
 
 
@@ -72,9 +69,14 @@ def beating_attempts(connection: sa.Connection, ids: Collection[str]) -> dict[st
 
 
 def beating_workers(connection: sa.Connection, names: Collection[str]) -> dict[str, Worker]:
-    """Return those of some workers that are busy, by name."""
+    """Return those of some workers that are known, by name."""
     rows = connection.execute(_WORKERS, {"names": list(names)})
     return {worker.name: worker for worker in map(Worker.of, rows)}
+
+
+def holding_workers(connection: sa.Connection, names: Collection[str]) -> frozenset[str]:
+    """Return those of some workers to which attempts are leased."""
+    return frozenset(connection.execute(_HOLDING, {"names": list(names)}).scalars())
 
 
 def extend_leases(connection: sa.Connection, ids: Collection[str], now: float) -> None:
@@ -83,5 +85,5 @@ def extend_leases(connection: sa.Connection, ids: Collection[str], now: float) -
 
 
 def note_heard(connection: sa.Connection, names: Collection[str], now: float) -> None:
-    """Record a sign of life of busy workers."""
+    """Record a sign of life of workers."""
     connection.execute(_HEARD, {"names": list(names), "now": now})
