@@ -7,6 +7,7 @@ that is done sooner was announced to it.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -22,12 +23,28 @@ from tests.integration.workers_process import Started
 from tests.support.patience import clock
 from tests.support.service_process import TOKEN, Nursery, ServiceProcess
 from tests.support.study_lab import Lab
+from tuner import protocol
+from tuner.coordinator.loop import CALL_AGAIN_S, Coordinator
 from tuner.protocol import WAKE_UP_TASK, queue_name
 from tuner.queue.redis_process import RedisServer
+from tuner.queue.wakeup import WakeUps
+from tuner.release import release
+from tuner.service.service import Service
+from tuner.service.workers.worker_service import WorkerService
+from tuner.settings import load_settings
+from tuner.storage import open_storage
 from workers.agent.worker import IDLE_CLAIM_S
 
 WORKERS = 2
 SOON_S = 20.0
+SPEC = {
+    "project": "p",
+    "study": "s",
+    "objective": "code:train",
+    "metric": {"name": "loss", "goal": "minimize"},
+    "search_space": {"x": {"type": "float", "low": 0.0, "high": 1.0}},
+    "budget": {"trials": 1},
+}
 assert SOON_S < IDLE_CLAIM_S
 
 
@@ -144,3 +161,37 @@ def test_workers_outlive_a_server_that_is_killed_and_started_again(fleet: Fleet)
     assert [trial.values for trial in lab.optuna_trials()] == [
         [trial["objective"]] for trial in lab.trials()
     ]
+
+
+def test_for_an_attempt_that_nobody_claims_a_worker_is_woken_once_a_second(
+    private_redis: RedisServer, tmp_path: Path
+) -> None:
+    settings = load_settings({"TUNER_HOME": str(tmp_path)})
+    storage = open_storage(settings.database_url, create=True)
+    wakeups = WakeUps(private_redis.url)
+    coordinator = Coordinator(storage, wakeups)
+    info = protocol.WorkerInfo(name="w", host="here", pid=os.getpid(), release=release())
+    claim = protocol.Claim(token=secrets.token_hex(16), worker=info)
+    assert WorkerService(storage, coordinator).claim(claim) is None
+    Service(storage, settings, on_change=coordinator.wake).submit(SPEC)
+    queue = Queue(
+        queue_name("cpu"),
+        connection=redis.Redis.from_url(private_redis.url),
+        serializer=JSONSerializer,
+    )
+
+    def woken_at() -> float:
+        """Turn the loop until there is a wake-up; return when, and lose it."""
+        began = clock()
+        while queue.count == 0:
+            assert clock() < began + 10, "nobody was woken"
+            coordinator.look_around()
+        at = clock()
+        queue.empty()
+        return at
+
+    first = woken_at()
+    assert woken_at() - first > CALL_AGAIN_S / 2
+    coordinator.close()
+    wakeups.close()
+    storage.close()

@@ -30,6 +30,7 @@ from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
 from tuner.storage import Storage
 from tuner.trials.kinds import EXTERNAL, Kind, matches
+from tuner.trials.store.claimable import ReadyAttempt
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ TICK_S = 0.5
 #: Seconds for workers to claim by themselves, as they do right after a trial, before they are
 #: woken.
 DISPATCH_AFTER_S = 0.05
+#: Seconds until another worker is woken for an attempt that nobody has claimed. A busy server takes
+#: a while to answer the first one, and every further one would make it busier.
+CALL_AGAIN_S = 1.0
 #: Seconds until the loop tries again after a fault of its own.
 FAULT_PAUSE_S = 1.0
 
@@ -100,6 +104,8 @@ class Coordinator:
         self._leads = False
         self._lead_until = 0.0
         self._expire_at = 0.0
+        #: When a worker was last woken for a ready attempt (`time.monotonic`).
+        self._called: dict[ReadyAttempt, float] = {}
 
     @property
     def leads(self) -> bool:
@@ -246,18 +252,23 @@ class Coordinator:
 
     def _dispatch(self, round_state: RoundState) -> bool:
         """Wake idle workers for unclaimed attempts; return whether some attempts are too recent."""
-        now, studies = round_state.now, round_state.studies
+        now, studies, moment = round_state.now, round_state.studies, time.monotonic()
         offered = [row for row in round_state.ready if row.not_before <= now]
         due = [row for row in offered if row.created + DISPATCH_AFTER_S <= now]
+        called = {row: at for row, at in self._called.items() if at > moment - CALL_AGAIN_S}
         for (device, image, gpus), count in round_state.idle.items():
             if device == EXTERNAL or self._wakeups is None:
                 continue  # it waits for the answer to its claim, and hears no wake-up
-            wanted = sum(
-                1
+            wanted = [
+                row
                 for row in due
-                if row.study_id in studies and matches(studies[row.study_id], device, image, gpus)
-            )
-            self._wakeups.send(device, min(count, wanted), devices=gpus)
+                if row not in called
+                and row.study_id in studies
+                and matches(studies[row.study_id], device, image, gpus)
+            ][:count]
+            self._wakeups.send(device, len(wanted), devices=gpus)
+            called.update(dict.fromkeys(wanted, moment))
+        self._called = called
         return len(due) < len(offered)
 
     def close(self) -> None:
