@@ -141,11 +141,13 @@ def test_an_idle_worker_is_heard_of_and_one_that_holds_an_attempt_is_left_out(
     with storage.begin() as connection, calling(OPERATOR):
         for one in beats:
             registry.register(connection, one.beat.worker, storage.now(connection))
+        # As after a beat that said so, and ended nothing because its claim was just answered.
+        connection.execute(tables.workers.update().values(state="idle", attempt=None))
     before = last_seen(storage, held)
     replies = take_beats(storage, registry, beats)
     assert [reply is not None for reply in replies] == [True, False]
     after = last_seen(storage, held)
-    assert [new > old for new, old in zip(after, before, strict=True)][:3] == [True, False, False]
+    assert [new > old for new, old in zip(after, before, strict=True)][:2] == [True, False]
 
 
 def last_seen(storage: Storage, held: Sequence[Held]) -> list[float]:

@@ -1,0 +1,67 @@
+"""Large fleets: beats that are taken together, wake-ups, and what runs beside the trials."""
+
+from tests.mutants.mutant import Mutant
+
+_BEATS = "tests/integration/test_beats_together.py::"
+
+MUTANTS = (
+    Mutant(
+        name="beat-with-any-token",
+        promise="A beat taken with others extends no lease whose token it does not have.",
+        file="tuner/service/workers/beats.py",
+        old="attempt.token != beat.token",
+        new="not beat.token",
+        tests=(f"{_BEATS}test_one_with_a_wrong_token_and_one_that_has_ended_are_left_out",),
+    ),
+    Mutant(
+        name="beats-extend-nothing",
+        promise="Beats that come together extend each its own lease.",
+        file="tuner/trials/store/beats.py",
+        old='"until": now + LEASE_S',
+        new='"until": now',
+        tests=(f"{_BEATS}test_each_extends_its_lease_whoever_beats_beside_it",),
+    ),
+    Mutant(
+        name="idle-beat-of-a-holder",
+        promise="A worker that holds an attempt and says that it is idle is looked at by itself.",
+        file="tuner/service/workers/beats.py",
+        old="worker is not None and worker.name not in holding:",
+        new="worker is not None:",
+        tests=(
+            f"{_BEATS}test_an_idle_worker_is_heard_of_and_one_that_holds_an_attempt_is_left_out",
+        ),
+    ),
+    Mutant(
+        name="woken-in-every-round",
+        promise="For an attempt that nobody claims a worker is woken once a second.",
+        file="tuner/coordinator/loop.py",
+        old="if row not in called",
+        new="if row.no",
+        tests=(
+            "tests/integration/test_coordinator_wakeups.py::"
+            "test_for_an_attempt_that_nobody_claims_a_worker_is_woken_once_a_second",
+        ),
+    ),
+    Mutant(
+        name="insights-never-rest",
+        promise="A running study rests between two analyses.",
+        file="tuner/service/insights/computing.py",
+        old="rests_until = ended + _RESTS * (ended - started)",
+        new="rests_until = 0.0 * (ended - started)",
+        tests=(
+            "tests/integration/test_study_files.py::"
+            "test_a_running_study_rests_between_two_analyses_and_an_ended_one_does_not",
+        ),
+    ),
+    Mutant(
+        name="secret-across-pieces",
+        promise="A secret is erased wherever it lies in a trial's memory.",
+        file="workers/host/erasing.py",
+        old="min(at + _AT_ONCE + length, end)",
+        new="min(at + _AT_ONCE, end)",
+        tests=(
+            "tests/unit/test_erasing.py::"
+            "test_every_copy_is_erased_and_untouched_memory_stays_untouched",
+        ),
+    ),
+)
