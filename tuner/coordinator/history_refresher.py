@@ -50,7 +50,6 @@ class HistoryRefresher:
 
     Args:
         storage: the source of truth.
-        leadership: of this process.
         isolation: contains a study's faults when the loop receives what was learned.
         wake: makes the loop start another round.
     """

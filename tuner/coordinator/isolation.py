@@ -41,7 +41,6 @@ class StudyIsolation:
 
     Args:
         storage: the source of truth.
-        leadership: of this process.
         forget: makes the next round reload a study.
     """
 

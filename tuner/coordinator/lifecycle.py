@@ -25,7 +25,6 @@ class Lifecycle:
 
     Args:
         storage: the source of truth.
-        leadership: of this process.
         isolation: keeps the faults of one study from the others.
         storage_problem: returns why nothing can be written to the log root at present, or None.
         wake: makes the loop start another round.

@@ -31,7 +31,6 @@ class Scheduling:
 
     Args:
         storage: the source of truth.
-        leadership: of this process.
         memory: the open studies.
         isolation: keeps a study whose sampler fails from affecting the others.
         instruments: metrics of the proposals.

@@ -214,7 +214,6 @@ class StudyRun:
         """Enter reports of a running trial; return whether the pruner stops it.
 
         Args:
-            number: of the trial.
             attempt: number of the reporting attempt. Reports of an earlier attempt are removed from
                 this one's first step on, because a pruner looks at the last step that exists.
             points: steps and values, in the order of the steps.

@@ -34,8 +34,6 @@ def read_durations(
     duration is unknown, are left out.
 
     Args:
-        connection: to the database.
-        study_id: of the study.
         trials: ended trials of the study.
     """
     timed = [trial for trial in trials if trial.duration_s and trial.cause in (None, OVERDUE)]

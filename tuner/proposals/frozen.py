@@ -40,7 +40,6 @@ def freeze(
     """Return a trial as stored by Optuna; the caller sets number and id.
 
     Args:
-        proposer: of the study.
         params: our values.
         state: COMPLETE, PRUNED or FAIL; None until its result is told.
         values: see `told_values`.

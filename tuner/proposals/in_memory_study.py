@@ -46,7 +46,6 @@ class InMemoryStudy:
     """The in-memory study. `lock` is held while a result is entered and while a snapshot is taken.
 
     Args:
-        name: of the study.
         goals: of its metrics.
         pruner: judges the reports.
         all_curves: whether complete trials keep their curves, for pruners that compare with them;
@@ -86,7 +85,6 @@ class InMemoryStudy:
         """Append a trial from the Storage; its number must be the next one.
 
         Args:
-            number: of the trial.
             trial: as stored; the attribute `CAUSE_ATTR` says why it failed.
         """
         if number != len(self._ids):
@@ -160,7 +158,6 @@ class InMemoryStudy:
         """Enter a trial's result; idempotent.
 
         Args:
-            number: of the trial.
             state: a finished one.
             values: one per metric, or none.
             curve: all its reported values by step, regardless of what `report` has entered.

@@ -118,7 +118,6 @@ class Proposer:
         """Record the configuration of the next trial, so that it is not proposed again.
 
         Args:
-            params: the configuration.
             is_retry: the user has it tried again: it does not use up a turn of those to try first.
         """
         self._seen.setdefault(self.space.key(params), self._count)

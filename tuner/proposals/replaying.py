@@ -45,8 +45,6 @@ class Replay:
     """Reproduces the proposals of one study.
 
     Args:
-        spec: of the study.
-        seed: of the study.
         trials: all of them, in number order.
         artifact: returns an artifact by its key, or raises a `TunerError` that says why it cannot.
     """

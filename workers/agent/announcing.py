@@ -25,7 +25,6 @@ def announced(api: WorkerApi, info: WorkerInfo) -> Iterator[None]:
 
     Args:
         api: of the worker; nothing else may use it in the block.
-        info: about the worker.
     """
     over = threading.Event()
 

@@ -45,13 +45,7 @@ StopCause = Literal["cancelled", "timeout", "preempted", "error"]
 
 
 class RunningAttempt:
-    """Executes one assignment. Mutable: it goes through its life once.
-
-    Args:
-        post: of the worker.
-        assignment: what to run.
-        token: of the claim.
-    """
+    """Executes one assignment. Mutable: it goes through its life once."""
 
     def __init__(self, post: WorkerContext, assignment: Assignment, token: str) -> None:
         self._post = post

@@ -24,11 +24,6 @@ class FinishSender:
 
     Every method that calls the server raises `FencedError` if the attempt is no longer this
     worker's.
-
-    Args:
-        post: of the worker.
-        assignment: the attempt.
-        token: of its claim.
     """
 
     def __init__(self, post: WorkerContext, assignment: Assignment, token: str) -> None:

@@ -12,11 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerHealth:
-    """A worker's own health. Mutable: it goes out of service, tests itself and comes back.
-
-    Args:
-        post: of the worker.
-    """
+    """A worker's own health. Mutable: it goes out of service, tests itself and comes back."""
 
     def __init__(self, post: WorkerContext) -> None:
         self._post = post

@@ -60,9 +60,7 @@ class Outbox:
     """The part of one attempt that the server does not have yet. Mutable.
 
     Args:
-        api: of the server.
         attempt: its id.
-        token: of its claim.
     """
 
     def __init__(self, api: WorkerApi, attempt: str, token: str) -> None:

@@ -56,11 +56,7 @@ class SelfTestTask:
 
 
 class SelfTest:
-    """A running self-test. Mutable: it ends.
-
-    Args:
-        post: of the worker.
-    """
+    """A running self-test. Mutable: it ends."""
 
     def __init__(self, post: WorkerContext) -> None:
         self._deadline = time.monotonic() + TIME_LIMIT_S

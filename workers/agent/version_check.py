@@ -45,7 +45,6 @@ def first_call(
     """Return the server's settings once it answers; None if the worker must leave before.
 
     Args:
-        api: of the worker.
         leave: signals to this process.
         give_up_s: maximum seconds to wait; None: forever.
 

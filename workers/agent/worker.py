@@ -44,7 +44,6 @@ class Worker:
     """Runs attempts until it is asked to leave. Mutable: Redis may come and go.
 
     Args:
-        post: of this worker.
         redis_url: source of wake-ups; None: poll the server.
         tell: called with the worker's state, "idle" or "busy", when it changes.
         stint: how long it stays if nobody asks it to leave.

@@ -74,7 +74,6 @@ class HeardEnd:
         """Return the corresponding finish.
 
         Args:
-            token: of the claim.
             facts: what the worker knows about the attempt.
         """
         finish = Finish(

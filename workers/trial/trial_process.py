@@ -119,7 +119,6 @@ def start_process(task: Task, *, fork: bool, forget: Callable[[], None]) -> Tria
     """Start the process of a trial.
 
     Args:
-        task: what to run.
         fork: whether to fork this process, which must have one thread and must not have run a
             TensorFlow operation; otherwise a fresh interpreter is started.
         forget: called in a forked process, to erase the secrets that it inherits in memory.

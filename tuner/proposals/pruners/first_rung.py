@@ -125,7 +125,6 @@ def judge_rung(step: int, trials: Sequence[Seen]) -> str:
     """Return why a first rung misleads, judging by the ended trials; empty if nothing suggests so.
 
     Args:
-        step: of the rung.
         trials: in number order; those still running must be included, because trials that are
             stopped end sooner than those that continue.
     """

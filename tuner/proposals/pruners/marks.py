@@ -36,7 +36,6 @@ def read_marks(connection: sa.Connection, optuna_study: int) -> dict[int, dict[s
     """Return the marks of condemned trials by trial number.
 
     Args:
-        connection: to the database.
         optuna_study: the study's id in Optuna's tables.
     """
     query = (
@@ -52,7 +51,6 @@ def read_mark(connection: sa.Connection, optuna_trial: int) -> tuple[str, dict[s
     """Return the key and the mark that a pruner left on a trial; None if there is none.
 
     Args:
-        connection: to the database.
         optuna_trial: the trial's id in Optuna's tables.
     """
     # If the study's pruner was changed there may be two: the newer kind of mark takes precedence.

@@ -70,8 +70,6 @@ def trial_record(
     """Return the content of `trial.json` in the folder of `attempt`.
 
     Args:
-        connection: of the caller's transaction.
-        study, trial: of the attempt.
         attempt: whose folder it is.
         attempts: all of the trial, oldest first.
     """

@@ -49,7 +49,6 @@ def take_beats(
     """Extend the leases of beats that change nothing else, in one transaction.
 
     Args:
-        storage: the truth.
         reception: knows the workers.
         beats: of different attempts; `is_plain` holds for each.
 

@@ -63,10 +63,7 @@ def end_attempt(
     ending becomes the trial's outcome, and all its other live attempts are called off.
 
     Args:
-        connection: of the caller's transaction.
-        study: of the attempt.
         attempt: that ended.
-        ending: how.
         now: the database's time.
         retries: as the spec has it: how often a trial runs again after its own failure.
         trial: of the attempt, where the transaction holds it already.

@@ -109,8 +109,6 @@ def read_attempt(
     """Return an attempt; None if it does not exist (any more).
 
     Args:
-        connection: of the caller's transaction.
-        attempt_id: of the attempt.
         hold: lock it until the transaction ends.
 
     Raises:
@@ -260,7 +258,6 @@ def failed_elsewhere(
     """Return failed attempts at a configuration on workers that have not succeeded since.
 
     Args:
-        connection: of the caller's transaction.
         done: a successful attempt at it on another worker.
         numbers: of the trials of its study with this configuration.
         causes: of failure to look for.

@@ -50,7 +50,6 @@ def read_news(connection: sa.Connection, also: Collection[int]) -> list[StudyNew
     """Return the studies that are open or have results not written yet, and some others.
 
     Args:
-        connection: of the caller's transaction.
         also: ids of the others.
     """
     columns = (_s.c.id, _s.c.state, _s.c.told, _s.c.filed, _s.c.revision, _s.c.next_number)
@@ -104,8 +103,6 @@ def values_since(
     """Return number and values of complete trials, by number.
 
     Args:
-        connection: of the caller's transaction.
-        study_id: of the study.
         told: results up to this one are left out.
     """
     query = (
@@ -129,7 +126,6 @@ def attempts_to_file(
     """Return attempts whose folders are neither complete nor have failed to be, oldest first.
 
     Args:
-        connection: of the caller's transaction.
         ended_before: latest time of the result's delivery, in seconds since the epoch.
         called_off_before: latest time of calling off, if the trial has an outcome.
         most: maximum number of attempts.

@@ -58,7 +58,6 @@ def offering_studies(
     """Return the studies that can serve a claim, in arbitrary order.
 
     Args:
-        connection: of the claim's transaction.
         kind: requested by the claim.
         projects: of the caller; None: all.
         now: the database's time.

@@ -20,7 +20,6 @@ class TrialResult:
     """The result of a trial.
 
     Attributes:
-        number: of the trial.
         is_whole: whether it ran to its end; otherwise it was pruned, and `values` are its last
             ones.
         values: one finite number per metric.
@@ -45,8 +44,6 @@ def read_results(
     """Return the newest complete and pruned trials that have all values, in number order.
 
     Args:
-        connection: of the caller's transaction.
-        study_id: of the study.
         metrics: number of metrics.
         most: maximum number of trials examined.
     """

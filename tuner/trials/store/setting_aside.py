@@ -19,7 +19,6 @@ def set_aside(connection: sa.Connection, study_id: int, reason: str, now: float)
 
     Args:
         connection: a writing one.
-        study_id: of the study.
         reason: see `tuner.trials.faults.reason_of`.
         now: the database's time.
     """

@@ -82,7 +82,6 @@ def find_study(
     """Return the study called `project/study`.
 
     Args:
-        connection: of the caller's transaction.
         study: its name.
         hold: lock it until the transaction ends, in order to change it or to delete it: then nobody
             can add a trial or an attempt meanwhile.
@@ -186,8 +185,6 @@ def hold_study(
     could be deleted while the new row is inserted.
 
     Args:
-        connection: of the caller's transaction.
-        attempt_id: of the attempt.
         to_change: lock it for a change of its own row.
 
     Returns:

@@ -112,8 +112,6 @@ def trials_of(
     """Return trials of a study, in number order.
 
     Args:
-        connection: of the caller's transaction.
-        study_id: of the study.
         state: only trials in it; None: any.
         limit: maximum number returned; None: all.
         offset: number of trials skipped at the start.
@@ -200,8 +198,6 @@ def open_numbers(connection: sa.Connection, study_id: int, *, unleased: bool = F
     """Return the numbers of a study's trials without an outcome.
 
     Args:
-        connection: of the caller's transaction.
-        study_id: of the study.
         unleased: only those that no worker is running.
     """
     query = sa.select(_t.c.number).where(_t.c.study_id == study_id, in_states(_t.c.state, _OPEN))

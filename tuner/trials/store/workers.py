@@ -65,8 +65,6 @@ def find_worker(connection: sa.Connection, name: str, *, hold: bool = False) -> 
     """Return a worker; None if there is none with this name.
 
     Args:
-        connection: of the caller's transaction.
-        name: of the worker.
         hold: lock it until the transaction ends.
     """
     row = connection.execute(_LOCK if hold else _ONE, {"who": name}).first()
@@ -92,8 +90,6 @@ def set_worker(
     Call it last in a transaction: attempts and trials are locked before their worker.
 
     Args:
-        connection: of the transaction.
-        name: of the worker.
         state: as reported by the worker.
         attempt: the one it runs, if any.
         now: the database's time.
@@ -170,9 +166,7 @@ def able_states(
     """Return the states of the live workers that fit an attempt and have not failed at its trial.
 
     Args:
-        connection: of the caller's transaction.
         study_id: of the attempt's study.
-        excluded_json: of the attempt.
         now: the database's time.
     """
     facts: sa.Select[Any] = sa.select(
