@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.benchmarks.machine import cpu_s, resident_mb
+from tests.benchmarks.machine import own_cpu_s, resident_mb
 
 #: A claim is "claim" when it was answered with an attempt, and "empty" when with nothing.
 CallKind = Literal["claim", "empty", "beat", "report", "finish"]
@@ -82,7 +82,7 @@ class FleetLog:
             Sample(
                 at=time.time(),
                 finished=self.finished,
-                cpu_s=cpu_s(server_pid),
+                cpu_s=own_cpu_s(server_pid),
                 resident_mb=resident_mb(server_pid),
                 idle=idle,
                 lag_s=lag_s,
