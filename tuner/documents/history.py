@@ -8,7 +8,7 @@ from tuner.documents.document import Document
 
 
 class HistoryMetric(Document):
-    """A metric; its goal is null where nobody said it."""
+    """A metric; its goal is null if it was not stated."""
 
     name: str
     goal: Literal["maximize", "minimize"] | None

@@ -1,4 +1,4 @@
-"""What came of submitting, changing, retrying and deleting a study."""
+"""The answers to submitting, changing, retrying and deleting a study."""
 
 from __future__ import annotations
 

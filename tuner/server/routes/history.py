@@ -184,6 +184,6 @@ def _add_importing(router: APIRouter, desk: HistoryService) -> None:
         openapi_extra=body_schema(_Finish),
     )
     async def finish(number: Number, request: Request) -> Any:
-        """Put an import in place, all of it at once."""
+        """Put an import in place, all of it in one step."""
         body = validate(_Finish, await read_json(request, MAX_BATCH_BYTES)).model_dump()
         return await run_in_threadpool(desk.history_finish, number, body)

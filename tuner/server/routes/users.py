@@ -32,7 +32,7 @@ class _Git(BaseModel):
 
 
 class _Submission(BaseModel):
-    """A study to create or to go on with."""
+    """A study to create or to continue."""
 
     model_config = ConfigDict(extra="forbid")
     spec: dict[str, Any]
@@ -100,7 +100,7 @@ def _add_studies(router: APIRouter, service: Service) -> None:
         openapi_extra=body_schema(_Submission),
     )
     async def submit(request: Request) -> Any:
-        """Create a study, or go on with the one of the same identity."""
+        """Create a study, or continue the one of the same identity."""
         body = validate(_Submission, await read_json(request))
         git = body.git.model_dump() if body.git is not None else None
         sent = body.spec, body.code, body.data, git, body.use_code
