@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.archives import make_archive
-from workers.agent.code_cache import UNUSED_S, CodeCache, CodeError
+from workers.agent.code_cache import UNUSED_S, CodeCache, CodeError, FetchError
 from workers.objective.own_modules import hiding_modules
 
 
@@ -125,6 +125,14 @@ def test_a_snapshot_that_must_not_run_is_refused(tmp_path: Path, archive: bytes,
 
     with pytest.raises(CodeError, match=text):
         cache.folder(sha256)
+
+
+def test_other_bytes_than_those_of_the_hash_are_not_run(tmp_path: Path) -> None:
+    cache, _, _ = open_cache(tmp_path / "code", make_archive({"a": "1"}))
+
+    with pytest.raises(FetchError, match="the server sent other bytes"):
+        cache.folder("0" * 64)
+    assert not (tmp_path / "code").exists()
 
 
 @pytest.mark.parametrize("name", ["../x", "0" * 63, "G" * 64])
