@@ -18,7 +18,7 @@ from tuner.trials.faults import is_own
 from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import read_attempt, set_attempt
-from tuner.trials.store.leases import LeasedAttempt, leased_on, overdue_attempts
+from tuner.trials.store.claims.leases import LeasedAttempt, leased_on, overdue_attempts
 from tuner.trials.store.studies import hold_study
 from tuner.trials.store.workers import mark_gone
 from tuner.trials.study import Study

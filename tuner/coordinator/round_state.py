@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from tuner.storage import Storage
 from tuner.trials.faults import is_own
 from tuner.trials.kinds import Kind
-from tuner.trials.store.claimable import ReadyAttempt, leased_attempts, ready_attempts
-from tuner.trials.store.leases import unjudged_attempts
+from tuner.trials.store.claims.claimable import ReadyAttempt, leased_attempts, ready_attempts
+from tuner.trials.store.claims.leases import unjudged_attempts
 from tuner.trials.store.studies import open_studies
 from tuner.trials.store.trials import studies_with_untold
 from tuner.trials.store.workers import idle_workers, waits_for_busy

@@ -43,15 +43,15 @@ from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
 from tuner.storage import Storage, tables
 from tuner.trials.states import TrialState
-from tuner.trials.store.listed_workers import ListedWorker, listed_workers
-from tuner.trials.store.logbook import (
+from tuner.trials.store.listings.listed_workers import ListedWorker, listed_workers
+from tuner.trials.store.listings.logbook import (
     attempts_of,
     events_after,
     events_of_trial,
     newest_run_dir,
     reports_of,
 )
-from tuner.trials.store.ranking import MAX_ROWS, in_state, ranked
+from tuner.trials.store.listings.ranking import MAX_ROWS, in_state, ranked
 from tuner.trials.store.studies import find_study, find_study_row
 from tuner.trials.store.trials import find_trial, trials_of
 

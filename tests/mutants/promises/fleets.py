@@ -16,7 +16,7 @@ MUTANTS = (
     Mutant(
         name="beats-extend-nothing",
         promise="Beats that come together extend each its own lease.",
-        file="tuner/trials/store/beats.py",
+        file="tuner/trials/store/claims/beats.py",
         old='"until": now + LEASE_S',
         new='"until": now',
         tests=(f"{_BEATS}test_each_extends_its_lease_whoever_beats_beside_it",),

@@ -37,7 +37,7 @@ from tuner.storage import Storage, open_storage, tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.specs import read_spec
 from tuner.trials.store.attempts import run_dir
-from tuner.trials.store.logbook import attempts_of
+from tuner.trials.store.listings.logbook import attempts_of
 from tuner.trials.study import Study
 from tuner.trials.trial import Trial
 from workers.records.environment import Environment

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tuner.trials.store.ranking import complete_trials
+from tuner.trials.store.listings.ranking import complete_trials
 from tuner.trials.trial import Trial
 
 

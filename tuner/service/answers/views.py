@@ -18,8 +18,8 @@ from tuner.storage import tables
 from tuner.trials.attempt import Attempt
 from tuner.trials.faults import CANNOT_GO_ON, is_own, reason_of
 from tuner.trials.specs import SpecOutline
-from tuner.trials.store.logbook import StudyEvent
-from tuner.trials.store.ranking import ranked
+from tuner.trials.store.listings.logbook import StudyEvent
+from tuner.trials.store.listings.ranking import ranked
 from tuner.trials.study import Study
 from tuner.trials.timing import active_s
 from tuner.trials.trial import Trial

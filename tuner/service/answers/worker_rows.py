@@ -6,7 +6,7 @@ from tuner.documents.workers import WorkerRow, WorkerWord
 from tuner.service.answers.times import iso
 from tuner.trials.kinds import owned_gpus
 from tuner.trials.states import WorkerState
-from tuner.trials.store.listed_workers import ListedWorker
+from tuner.trials.store.listings.listed_workers import ListedWorker
 from tuner.trials.worker import Worker
 
 _WORDS: dict[WorkerState, WorkerWord] = {

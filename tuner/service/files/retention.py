@@ -13,7 +13,7 @@ from tuner.roots import Place, remove_folder
 from tuner.service.answers.ranking import front
 from tuner.spec import StudySpec
 from tuner.trials.store.filing import ended_numbers
-from tuner.trials.store.ranking import ranked
+from tuner.trials.store.listings.ranking import ranked
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from tuner.trials.attempt import Attempt
 from tuner.trials.specs import read_spec
 from tuner.trials.store.attempts import read_attempt
 from tuner.trials.store.filing import attempts_to_file, metrics_by_step, set_filed
-from tuner.trials.store.logbook import attempts_of
+from tuner.trials.store.listings.logbook import attempts_of
 from tuner.trials.store.studies import study_of
 from tuner.trials.store.trials import trial_of
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tuner.documents.importance import Importance
 from tuner.trials.specs import read_spec
-from tuner.trials.store.results import read_results
+from tuner.trials.store.listings.results import read_results
 from tuner.trials.study import Study
 
 #: Minimum number of results for an answer, and the maximum used, the newest ones.

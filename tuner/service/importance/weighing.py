@@ -16,7 +16,7 @@ from tuner.space.parameter import Parameter
 from tuner.space.scale import all_scaled, scaled
 from tuner.spec import StudySpec
 from tuner.surrogate.columns import Floats
-from tuner.trials.store.results import TrialResult
+from tuner.trials.store.listings.results import TrialResult
 
 #: The best trials are this share of all, at least this number, and at most a third.
 _SHARE, _FEWEST = 0.1, 5

@@ -12,7 +12,7 @@ from tuner.service.answers.ranking import front
 from tuner.service.answers.wording import value_text
 from tuner.space.short_names import short_names
 from tuner.spec import StudySpec
-from tuner.trials.store.ranking import ranked
+from tuner.trials.store.listings.ranking import ranked
 
 #: Maximum number of rows and of parameters in the table, and maximum characters of a value.
 _ROWS, _PARAMETERS, _CHARACTERS = 10, 5, 40

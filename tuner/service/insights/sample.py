@@ -18,7 +18,7 @@ from tuner.spec import StudySpec
 from tuner.storage import tables
 from tuner.surrogate.columns import Flags, Floats
 from tuner.trials.specs import read_spec
-from tuner.trials.store.results import TrialResult, read_results
+from tuner.trials.store.listings.results import TrialResult, read_results
 from tuner.trials.study import Study
 
 #: Minimum number of results for insights, and the maximum used, the newest ones.

@@ -19,8 +19,8 @@ from tuner.trials.kinds import claim_kind
 from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import read_attempt
-from tuner.trials.store.claimable import count_leased, lease, leased_attempts, ready_of
-from tuner.trials.store.queue import OfferingStudy, offering_studies
+from tuner.trials.store.claims.claimable import count_leased, lease, leased_attempts, ready_of
+from tuner.trials.store.claims.queue import OfferingStudy, offering_studies
 from tuner.trials.store.reports import earlier_curve
 from tuner.trials.store.studies import hold_study, hold_study_id, study_of
 from tuner.trials.store.trials import start_trial, trial_of

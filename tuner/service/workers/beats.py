@@ -15,7 +15,7 @@ from tuner.security.identity import Identity, calling
 from tuner.service.workers.worker_status import WorkerRegistry
 from tuner.storage import Storage
 from tuner.trials.states import WorkerState
-from tuner.trials.store.beats import (
+from tuner.trials.store.claims.beats import (
     BeatingAttempt,
     beating_attempts,
     beating_workers,

@@ -31,7 +31,7 @@ from tuner.trials.faults import StudyFaultError, study_step
 from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, TrialState, WorkerState
 from tuner.trials.store.attempts import is_finished, lock_attempt, lock_attempts
-from tuner.trials.store.logbook import attempts_of
+from tuner.trials.store.listings.logbook import attempts_of
 from tuner.trials.store.reports import last_value, store_points
 from tuner.trials.store.studies import hold_study
 from tuner.trials.store.trials import lock_trial, trial_of
