@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from tests.support.hostile.study_faults import HEALTHY, VICTIM, House, build
 from tuner import protocol
-from tuner.coordinator import memory
+from tuner.coordinator.studies import memory
 from tuner.storage import tables
 from tuner.trials.faults import is_own
 

@@ -56,7 +56,7 @@ def test_the_first_trial_has_the_models_defaults_and_no_other_before_it_found_so
 def test_the_status_says_what_a_study_waits_for(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuner.coordinator.waits.HOLD_S", 0.0)
+    monkeypatch.setattr("tuner.coordinator.lifecycle.waits.HOLD_S", 0.0)
     submit(house)
     first = take(house)
     house.idle(1)

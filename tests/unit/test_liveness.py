@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.made_trials import made_trial
-from tuner.coordinator.waits import Need, find_reason, is_passing
+from tuner.coordinator.lifecycle.waits import Need, find_reason, is_passing
 from tuner.proposals.failure_streaks import FailureStreaks
 from tuner.trials.states import TrialState, WorkerState
 from tuner.trials.store.fleet import FleetWorker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.errors import StudyError
 from tuner.proposals.proposal import Proposal
 from tuner.proposals.proposing import proposal_seed

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.errors import UnavailableError
 from tuner.learning.byte_cache import ByteCache
 from tuner.learning.lessons import Lesson, store_lesson

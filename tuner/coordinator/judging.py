@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.memory import Memory
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.memory import Memory
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.proposals.in_memory_study import LEFT_BY_PRUNERS
 from tuner.proposals.pruners.marks import HALVED, MARK, STOPPED
 from tuner.proposals.pruners.wording import stop_text

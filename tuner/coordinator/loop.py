@@ -21,10 +21,10 @@ from tuner.coordinator.history_refresher import HistoryRefresher
 from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.judging import judge_waiting
 from tuner.coordinator.leadership import LEAD_S, Leadership
-from tuner.coordinator.lifecycle import Lifecycle
-from tuner.coordinator.memory import Memory
+from tuner.coordinator.lifecycle.lifecycle import Lifecycle
 from tuner.coordinator.round_state import RoundState, read_round_state
 from tuner.coordinator.scheduling import ROUND, Scheduling
+from tuner.coordinator.studies.memory import Memory
 from tuner.errors import FencedError, UnavailableError
 from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps

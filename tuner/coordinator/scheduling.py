@@ -10,9 +10,9 @@ from collections.abc import Callable
 from tuner.coordinator.committing import BehindDatabaseError, commit_proposal
 from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.memory import Memory
 from tuner.coordinator.round_state import RoundState
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.memory import Memory
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.instruments import Instruments
 from tuner.proposals.proposing import SpaceExhaustedError
 from tuner.storage import Storage

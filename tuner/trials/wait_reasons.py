@@ -1,7 +1,7 @@
 """The reasons that the status of a running study may give for starting no trial.
 
-Those that name workers are built in `coordinator/waits.py`. This module imports nothing, so that
-the command line can recognize a reason without loading the coordinator.
+Those that name workers are built in `coordinator/lifecycle/waits.py`. This module imports nothing,
+so that the command line can recognize a reason without loading the coordinator.
 """
 
 #: For a study whose trials own several GPUs each: followed by the number that a worker needs.

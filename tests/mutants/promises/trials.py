@@ -99,7 +99,7 @@ MUTANTS = (
     Mutant(
         name="trials-beyond-the-budget",
         promise="The number of trials is exact, however many workers there are.",
-        file="tuner/coordinator/study_run.py",
+        file="tuner/coordinator/studies/study_run.py",
         old="- self.used - self.in_flight",
         new="- self.used",
         tests=(f"{_BUDGET}test_the_number_of_trials_is_exact_with_more_workers_than_trials_left",),
@@ -123,7 +123,7 @@ MUTANTS = (
     Mutant(
         name="target-the-wrong-way",
         promise="A study ends when its target is reached.",
-        file="tuner/coordinator/limits.py",
+        file="tuner/coordinator/lifecycle/limits.py",
         old='if goal == "maximize" else',
         new='if goal != "maximize" else',
         tests=(f"{_BUDGET}test_a_target_that_is_reached_ends_the_study",),

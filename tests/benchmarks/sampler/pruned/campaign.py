@@ -21,8 +21,8 @@ _NONE = HistorySpec()
 _PRUNERS = (
     "tuner/curves",
     "tuner/history/learning_curves/early.py",
-    "tuner/coordinator/*prun*.py",
-    "tuner/coordinator/*rung*.py",
+    "tuner/proposals/pruners",
+    "tuner/coordinator/lifecycle/*rung*.py",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.storage import Storage, tables
 from tuner.trials.states import StudyState, state_text
 from tuner.trials.study import Study

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.round_state import RoundState
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.storage import Storage, tables
 from tuner.trials.kinds import EXTERNAL, needed_image, owned_gpus
 from tuner.trials.states import WorkerState

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from tuner.coordinator.study_loading import load_study_run
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.study_loading import load_study_run
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.storage import Storage
 from tuner.trials.study import Study
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.proposals.durations import read_durations
 from tuner.proposals.frozen import STATES, told_values
 from tuner.registry import SAMPLERS, Trait

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuner.coordinator.collecting import BATCH, collect
 from tuner.coordinator.isolation import StudyIsolation
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.limits import limit_reached, new_pause_reason
+from tuner.coordinator.lifecycle.collecting import BATCH, collect
+from tuner.coordinator.lifecycle.limits import limit_reached, new_pause_reason
+from tuner.coordinator.lifecycle.rung_keeping import keep_first_rung
+from tuner.coordinator.lifecycle.waits import WaitReasons, is_passing
 from tuner.coordinator.round_state import RoundState
-from tuner.coordinator.rung_keeping import keep_first_rung
-from tuner.coordinator.study_run import StudyRun
-from tuner.coordinator.waits import WaitReasons, is_passing
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.storage import Storage
 from tuner.trials.states import StudyState
 from tuner.trials.store.attempts import has_live_attempts

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuner.coordinator.leadership import Leadership
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.proposals.pruners.first_rung import FirstRung
 from tuner.proposals.pruners.marks import FIRST_RUNG
 from tuner.storage import Storage, optuna_rows

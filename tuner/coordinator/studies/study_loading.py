@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.coordinator.study_run import StudyRun
+from tuner.coordinator.studies.study_run import StudyRun
 from tuner.learning.lessons import load_lesson
 from tuner.proposals.frozen import freeze, told_values
 from tuner.proposals.pruners.marks import FIRST_RUNG

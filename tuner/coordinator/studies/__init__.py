@@ -1,0 +1,1 @@
+"""The studies in the coordinator's memory."""
