@@ -13,11 +13,11 @@ from tuner.refusal import CodeChoice
 from tuner.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from tuner.documents.explanation import Explanation
+    from tuner.documents.explanations.explanation import Explanation
+    from tuner.documents.explanations.trial_explanation import TrialExplanation
     from tuner.documents.study import StudyStatus
     from tuner.documents.submission import Submitted
     from tuner.documents.trial import TrialRow
-    from tuner.documents.trial_explanation import TrialExplanation
     from tuner.spec import StudySpec
 
 #: Studies in these states continue without further action.

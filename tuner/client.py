@@ -14,7 +14,8 @@ from tuner.refusal import CodeChoice
 
 if TYPE_CHECKING:
     from tuner.documents.demand import WorkerDemand
-    from tuner.documents.explanation import Explanation
+    from tuner.documents.explanations.explanation import Explanation
+    from tuner.documents.explanations.trial_explanation import TrialExplanation
     from tuner.documents.history import (
         HistoryImport,
         HistoryRejection,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from tuner.documents.submission import Deleted, Edited, Retried, Submitted
     from tuner.documents.tokens import NewToken, TokenRow
     from tuner.documents.trial import EventRow, LogPiece, TrialDetail, TrialRow
-    from tuner.documents.trial_explanation import TrialExplanation
     from tuner.documents.workers import Drained, Tested, WorkerRow
 
 

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 
 from tests.support.databases.filing_lab import FilingLab, filing_lab
 from tests.support.patience import wait_until
-from tuner.documents.insights import InsightsDocument
-from tuner.documents.summary import SummaryDocument
+from tuner.documents.study_folder.insights import InsightsDocument
+from tuner.documents.study_folder.summary import SummaryDocument
 from tuner.errors import UnavailableError
 from tuner.security.secrecy import SECRET_VALUES
 from tuner.service.files.schedule import EVERY_S, Due, Schedule

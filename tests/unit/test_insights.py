@@ -13,7 +13,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.support.history.database import HistoryDatabase, complete, history_database
-from tuner.documents.insights import InsightsDocument
+from tuner.documents.study_folder.insights import InsightsDocument
 from tuner.service.insights.document import insights_document, next_range
 from tuner.service.insights.fanova import NO_FOREST
 from tuner.service.insights.form import important

@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.cli.render import output
 from tuner.cli.render.study.pruning import print_account
-from tuner.documents.pruning import PruningAccount
+from tuner.documents.explanations.pruning import PruningAccount
 from tuner.documents.study import StudyStatus
 from tuner.proposals.pruners.marks import FIRST_RUNG, HALVED
 from tuner.service.explanations.pruning_account import account_for

@@ -14,9 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 import tuner.documents
 from tests.support.type_checker import check_types
-from tuner.documents import found
 from tuner.documents.document import Document
-from tuner.documents.insights import (
+from tuner.documents.study import CountWord, MetricGoal, StudyWord
+from tuner.documents.study_folder import found
+from tuner.documents.study_folder.insights import (
     Advice,
     HistorySay,
     ImportanceByMethod,
@@ -25,8 +26,7 @@ from tuner.documents.insights import (
     MethodImportance,
     MethodShare,
 )
-from tuner.documents.study import CountWord, MetricGoal, StudyWord
-from tuner.documents.summary import ParameterWord, SummaryDocument, SummaryParameter
+from tuner.documents.study_folder.summary import ParameterWord, SummaryDocument, SummaryParameter
 from tuner.documents.trial import AttemptWord, LogPiece, TrialWord
 from tuner.documents.workers import WorkerWord
 from tuner.space.parameter import KINDS
@@ -62,9 +62,9 @@ import tuner
 from tuner.board.best_trials.studies.own import OwnStudy
 from tuner.board.best_trials.report.document import Report
 from tuner.client import ApiClient
-from tuner.documents.insights import HistorySay, InsightsDocument, NextRange
+from tuner.documents.study_folder.insights import HistorySay, InsightsDocument, NextRange
 from tuner.documents.study import StudyStatus
-from tuner.documents.summary import SummaryDocument
+from tuner.documents.study_folder.summary import SummaryDocument
 from tuner.documents.workers import WorkerRow
 from tuner.service.insights.document import insights_document
 from tuner.service.service import Service
@@ -140,7 +140,7 @@ def test_readers_of_a_file_know_the_keys_that_are_written(
 
 
 def documents() -> Iterator[Any]:
-    for module in pkgutil.iter_modules(tuner.documents.__path__, "tuner.documents."):
+    for module in pkgutil.walk_packages(tuner.documents.__path__, "tuner.documents."):
         for name, kind in vars(importlib.import_module(module.name)).items():
             if isinstance(kind, type) and kind.__module__ == module.name and name[0] != "_":
                 yield pytest.param(kind, id=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tuner.documents.document import Document
-from tuner.documents.pruning import PruningAccount
+from tuner.documents.explanations.pruning import PruningAccount
 from tuner.documents.unfiled import UnfiledList
 
 #: As `tuner.trials.states.StudyState`.

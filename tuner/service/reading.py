@@ -8,12 +8,12 @@ from functools import partial
 import sqlalchemy as sa
 
 from tuner.documents.demand import WorkerDemand
-from tuner.documents.explanation import Explanation
+from tuner.documents.explanations.explanation import Explanation
+from tuner.documents.explanations.trial_explanation import TrialExplanation
 from tuner.documents.importance import Importance
 from tuner.documents.proposals import Proposals
 from tuner.documents.study import StudyStatus
 from tuner.documents.trial import EventRow, LogPiece, TrialDetail, TrialRow
-from tuner.documents.trial_explanation import TrialExplanation
 from tuner.documents.workers import WorkerRow
 from tuner.errors import NotFoundError, SpecError
 from tuner.integrity.diagnosis import diagnose

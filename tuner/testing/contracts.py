@@ -18,11 +18,11 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
-from tuner.documents.explanation import Explanation
+from tuner.documents.explanations.explanation import Explanation
+from tuner.documents.explanations.trial_explanation import TrialExplanation
 from tuner.documents.proposals import Proposals
 from tuner.documents.study import StudyStatus
 from tuner.documents.trial import TrialDetail, TrialRow
-from tuner.documents.trial_explanation import TrialExplanation
 from tuner.registry import PRUNERS, SAMPLERS
 from tuner.space import SearchSpace
 from tuner.spec import parse_spec

@@ -28,10 +28,10 @@ from tuner.tfevents import read_json
 
 if TYPE_CHECKING:
     from tuner.client import ApiClient
-    from tuner.documents.found import ShownInsightsKey, SummaryKey, SummaryParameterKey
     from tuner.documents.importance import Importance
-    from tuner.documents.insights import ImportanceByMethod, MethodShare
     from tuner.documents.study import StudyStatus
+    from tuner.documents.study_folder.found import ShownInsightsKey, SummaryKey, SummaryParameterKey
+    from tuner.documents.study_folder.insights import ImportanceByMethod, MethodShare
     from tuner.documents.trial import TrialDetail, TrialRow
     from tuner.service.reading import Reader
 

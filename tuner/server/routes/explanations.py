@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tuner.documents.explanation import Explanation
+from tuner.documents.explanations.explanation import Explanation
+from tuner.documents.explanations.trial_explanation import TrialExplanation
 from tuner.documents.importance import Importance
 from tuner.documents.proposals import Proposals
-from tuner.documents.trial_explanation import TrialExplanation
 from tuner.server.routes.auth import READ, identity
 from tuner.server.routes.paths import Digest, Limit, Name, Number, Offset
 from tuner.service.reading import MAX_PAGE

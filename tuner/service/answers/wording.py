@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.documents.explanation import ExplainedProposal, Explanation, Source
-from tuner.documents.gain import Gain
-from tuner.documents.trial_explanation import (
+from tuner.documents.explanations.explanation import ExplainedProposal, Explanation, Source
+from tuner.documents.explanations.gain import Gain
+from tuner.documents.explanations.trial_explanation import (
     Comparison,
     Driver,
     EarlierTrial,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from tuner.documents.document import JsonObject
-from tuner.documents.explanation import (
+from tuner.documents.explanations.explanation import (
     ArtifactUse,
     Expectation,
     ExplainedProposal,
@@ -19,8 +19,8 @@ from tuner.documents.explanation import (
     Source,
     SourceReceipt,
 )
-from tuner.documents.gain import Gain
-from tuner.documents.trial_explanation import TrialExplanation
+from tuner.documents.explanations.gain import Gain
+from tuner.documents.explanations.trial_explanation import TrialExplanation
 from tuner.learning.lessons import lesson_text
 from tuner.proposals.history_users import takes_prior
 from tuner.service.answers.stops import stop_document

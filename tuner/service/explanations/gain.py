@@ -30,7 +30,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.documents.gain import Gain, GainMark, Range
+from tuner.documents.explanations.gain import Gain, GainMark, Range
 from tuner.samplers.bayesian.data import TrainingData, gather
 from tuner.samplers.bayesian.mixture import MEMBERS
 from tuner.samplers.bayesian.observations import ObservationReader

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.documents.pruning import Rung
+from tuner.documents.explanations.pruning import Rung
 from tuner.service.answers.reported import Reported
 from tuner.service.answers.wording import count
 from tuner.storage import tables

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from tuner.documents.trial_explanation import NearTrial
+from tuner.documents.explanations.trial_explanation import NearTrial
 from tuner.errors import SpecError, StudyError
 from tuner.history.choosing.selection import select
 from tuner.history.matching.metric import MetricMatch, match_metric

@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.documents.pruning import Lost, PruningAccount, Rung, Saved
+from tuner.documents.explanations.pruning import Lost, PruningAccount, Rung, Saved
 from tuner.history.learning_curves.horizon import declared_horizon
 from tuner.proposals.pruners.marks import read_first_rung, read_marks
 from tuner.registry import PRUNERS, Trait

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tuner.documents.document import JsonObject
-from tuner.documents.trial_explanation import Comparison, NearestValue, ParameterChange
+from tuner.documents.explanations.trial_explanation import Comparison, NearestValue, ParameterChange
 from tuner.proposals.proposal import DEFAULTS
 from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec

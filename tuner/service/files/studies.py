@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tuner.documents.insights import InsightsDocument
-from tuner.documents.summary import SummaryDocument
+from tuner.documents.study_folder.insights import InsightsDocument
+from tuner.documents.study_folder.summary import SummaryDocument
 from tuner.exporters import Paper, StudyWriter
 from tuner.exporters.study import LEADERBOARD_TAG, STUDY_RUN
 from tuner.roots import Place

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.documents.insights import InsightsDocument
-from tuner.documents.summary import SummaryDocument
+from tuner.documents.study_folder.insights import InsightsDocument
+from tuner.documents.study_folder.summary import SummaryDocument
 from tuner.exporters import Paper, StudyWriter
 from tuner.roots import Place
 from tuner.service.insights.form import INSIGHTS_FILE

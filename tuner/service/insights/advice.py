@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tuner.documents.insights import (
+from tuner.documents.study_folder.insights import (
     Advice,
     HistorySay,
     ImportanceMethods,

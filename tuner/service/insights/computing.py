@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuner.documents.insights import InsightsDocument
+from tuner.documents.study_folder.insights import InsightsDocument
 from tuner.security.secrecy import SECRET_VALUES
 from tuner.service.insights.early import early_document
 from tuner.service.insights.form import empty

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuner.documents.importance import Weighed
-from tuner.documents.insights import (
+from tuner.documents.study_folder.insights import (
     ImportanceByMethod,
     ImportanceMethods,
     InsightsDocument,

@@ -5,7 +5,7 @@ The rest takes seconds and needs more trials: see `document`.
 
 from __future__ import annotations
 
-from tuner.documents.insights import InsightsDocument
+from tuner.documents.study_folder.insights import InsightsDocument
 from tuner.service.insights.advice import advise
 from tuner.service.insights.form import empty
 from tuner.service.insights.past import history_over_trials

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.documents.insights import MethodImportance
+from tuner.documents.study_folder.insights import MethodImportance
 from tuner.service.importance.effects import cut
 from tuner.service.insights.sample import Sample
 from tuner.space.axis import Axis

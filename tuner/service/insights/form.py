@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.documents.insights import InsightsDocument
+from tuner.documents.study_folder.insights import InsightsDocument
 
 #: Version of the file's schema.
 VERSION = 1

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.documents.insights import Improvement
+from tuner.documents.study_folder.insights import Improvement
 from tuner.registry import SAMPLERS, Trait
 from tuner.samplers.bayesian.mixture import MEMBERS
 from tuner.samplers.bayesian.space.adapter import declared

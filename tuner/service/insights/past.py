@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tuner.documents.document import JsonObject
-from tuner.documents.insights import HistorySay
+from tuner.documents.study_folder.insights import HistorySay
 from tuner.service.explanations.gain import RELIED_ON
 from tuner.service.explanations.reasons import history_share
 from tuner.service.insights.sample import MOST

@@ -14,7 +14,7 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial
 
-from tuner.documents.insights import ConditionalShare, MethodImportance
+from tuner.documents.study_folder.insights import ConditionalShare, MethodImportance
 from tuner.space.parameter import Parameter
 
 #: The best trials are this share, but at least this number: Optuna requires five.

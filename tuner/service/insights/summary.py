@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tuner.documents.summary import SummaryDocument, SummaryParameter
+from tuner.documents.study_folder.summary import SummaryDocument, SummaryParameter
 from tuner.service.answers.views import status_document
 from tuner.space import Parameter
 from tuner.spec import StudySpec

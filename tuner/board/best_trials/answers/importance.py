@@ -10,7 +10,7 @@ from tuner.board.best_trials.studies.own import OwnStudy
 from tuner.board.best_trials.table.values import MOST_LETTERS
 
 if TYPE_CHECKING:
-    from tuner.documents.found import InsightsKey, ShownInsightsKey
+    from tuner.documents.study_folder.found import InsightsKey, ShownInsightsKey
 
 _NO_STUDY = (
     "These trials were logged by another tool, which computes no importance. Parallel coordinates "

@@ -28,7 +28,7 @@ from tuner.board.best_trials.table.model import Table
 from tuner.roots import Place
 
 if TYPE_CHECKING:
-    from tuner.documents.found import ShownInsightsKey
+    from tuner.documents.study_folder.found import ShownInsightsKey
 
 #: Number of curves with names, and of further ones in grey.
 _CURVES, _GREY = 5, 50

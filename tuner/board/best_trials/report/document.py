@@ -24,7 +24,7 @@ from tuner.board.best_trials.report.html import (
 from tuner.board.best_trials.report.scripts import has_plots, scripts, styles
 
 if TYPE_CHECKING:
-    from tuner.documents.found import (
+    from tuner.documents.study_folder.found import (
         AdviceKey,
         ImportanceKey,
         MethodKey,

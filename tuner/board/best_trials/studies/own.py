@@ -22,7 +22,8 @@ from tuner.roots import Folder, Place
 from tuner.tfevents import read_json
 
 if TYPE_CHECKING:
-    from tuner.documents.found import (
+    from tuner.documents.study import CountWord
+    from tuner.documents.study_folder.found import (
         HistorySayKey,
         ImportanceKey,
         InsightsKey,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         MetricKey,
         SummaryKey,
     )
-    from tuner.documents.study import CountWord
 
 STUDY_RUN = "_study"
 #: Maximum number of runs of one study that are read, and size of its own files in bytes.

@@ -10,7 +10,7 @@ from tuner.board.best_trials.table.model import FACTS, METRIC, PARAM, Column, Ro
 from tuner.board.best_trials.table.values import finite, short
 
 if TYPE_CHECKING:
-    from tuner.documents.found import SummaryParameterKey
+    from tuner.documents.study_folder.found import SummaryParameterKey
 
 #: Maximum number of columns in a table; the others are left out with a note.
 MOST = 2_000

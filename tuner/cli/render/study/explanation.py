@@ -16,8 +16,13 @@ from tuner.cli.render.tables import facts
 from tuner.service.answers.wording import GUESS, VETO, count, gain_text, interval_text, source_notes
 
 if TYPE_CHECKING:
-    from tuner.documents.explanation import ArtifactUse, ExplainedProposal, Explanation, Source
-    from tuner.documents.gain import Gain
+    from tuner.documents.explanations.explanation import (
+        ArtifactUse,
+        ExplainedProposal,
+        Explanation,
+        Source,
+    )
+    from tuner.documents.explanations.gain import Gain
     from tuner.documents.study import MetricGoal
 
 

@@ -14,7 +14,7 @@ from tuner.service.answers.wording import count
 
 if TYPE_CHECKING:
     from tuner.documents.document import JsonObject
-    from tuner.documents.pruning import PruningAccount
+    from tuner.documents.explanations.pruning import PruningAccount
 
 #: Maximum number of trials listed, the newest ones.
 _LISTED = 10

@@ -18,8 +18,8 @@ from tuner.visible import visible
 
 if TYPE_CHECKING:
     from tuner.documents.document import JsonObject
+    from tuner.documents.explanations.trial_explanation import NearTrial, TrialExplanation
     from tuner.documents.study import MetricGoal
-    from tuner.documents.trial_explanation import NearTrial, TrialExplanation
 
 
 def print_reason(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tuner.documents.document import Document
-from tuner.documents.gain import Gain
-from tuner.documents.pruning import PruningAccount
+from tuner.documents.explanations.gain import Gain
+from tuner.documents.explanations.pruning import PruningAccount
 from tuner.documents.trial import TrialWord
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from tuner.documents.document import Document
-from tuner.documents.explanation import ExplainedProposal
+from tuner.documents.explanations.explanation import ExplainedProposal
 
 
 class NearTrial(Document):

@@ -1,0 +1,1 @@
+"""Why trials were proposed and stopped, and what history and pruning gained."""

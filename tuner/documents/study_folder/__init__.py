@@ -1,0 +1,1 @@
+"""The content of the files in a study's own folder: `study.json` and `insights.json`."""
