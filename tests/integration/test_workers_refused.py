@@ -22,7 +22,7 @@ from tests.support.service_process import ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.protocol import MAX_IMAGE_CHARS
 from tuner.storage import tables
-from tuner.storage.engine import make_engine
+from tuner.storage.engines.engine import make_engine
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 

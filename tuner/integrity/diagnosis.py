@@ -8,7 +8,7 @@ from tuner.errors import UnavailableError
 from tuner.integrity.raw import raw_study
 from tuner.integrity.study import check_study
 from tuner.storage import Storage, tables
-from tuner.storage.outage import is_damage
+from tuner.storage.engines.outage import is_damage
 
 #: Maximum number of trials of a study examined while others wait: `tuner db check` does the rest.
 MOST_TRIALS = 2000

@@ -19,7 +19,7 @@ from tuner.integrity.values import wrong_values
 from tuner.samplers import import_sampler
 from tuner.spec import StudySpec, identity
 from tuner.storage import tables
-from tuner.storage.outage import is_outage
+from tuner.storage.engines.outage import is_outage
 from tuner.trials import specs
 from tuner.trials.kinds import device_of
 from tuner.trials.states import StudyState, TrialState

@@ -29,7 +29,7 @@ from tuner.space.encoding import Encoding
 from tuner.spec import StudySpec
 from tuner.spec.history import history_json
 from tuner.storage import Storage, tables
-from tuner.storage.outage import is_damage
+from tuner.storage.engines.outage import is_damage
 from tuner.surrogate.history.building import explain_none
 from tuner.surrogate.history.prior import Prior
 from tuner.surrogate.history.source import Source

@@ -19,8 +19,8 @@ from tuner.queue.wakeup import WakeUps
 from tuner.server.cached_probe import CachedProbe
 from tuner.service.files.run_file_writer import FilingTrouble
 from tuner.storage import Storage
-from tuner.storage.outage import TROUBLE_TEXTS, trouble_of
-from tuner.storage.outage import Trouble as DatabaseTrouble
+from tuner.storage.engines.outage import TROUBLE_TEXTS, trouble_of
+from tuner.storage.engines.outage import Trouble as DatabaseTrouble
 from tuner.storage.probe import write_probe
 
 Part = Literal["database", "coordinator", "redis", "log_root", "filer"]

@@ -24,7 +24,7 @@ from tuner.server.health import Part, ServerHealth, State
 from tuner.service.demand.reading import Demand
 from tuner.service.roots import unfiled
 from tuner.storage import Storage, tables
-from tuner.storage.outage import Trouble as DatabaseTrouble
+from tuner.storage.engines.outage import Trouble as DatabaseTrouble
 from tuner.trials.kinds import UNHEARD_S
 from tuner.trials.states import LIVE, OPEN, StudyState, TrialState, WorkerState
 from tuner.trials.store.columns import words

@@ -22,7 +22,7 @@ from tuner.service.studies.retrying import retry_failed
 from tuner.service.studies.submitting import Resubmission, Sent, apply_spec, create_study, resubmit
 from tuner.spec import Change, StudySpec, compare, edit_spec, parse_spec
 from tuner.storage import tables
-from tuner.storage.conflict import again_after_conflict
+from tuner.storage.engines.conflict import again_after_conflict
 from tuner.trials.specs import read_spec
 from tuner.trials.store.studies import find_study, find_study_row, hold_named
 from tuner.trials.study import Study

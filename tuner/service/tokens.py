@@ -13,7 +13,7 @@ from tuner.security.identity import WORKERS, Identity, Scope, digest_of, new_tok
 from tuner.service.answers.times import iso
 from tuner.settings import Settings
 from tuner.storage import Storage
-from tuner.storage.conflict import again_after_conflict
+from tuner.storage.engines.conflict import again_after_conflict
 from tuner.storage.tokens import Token, add_token, list_tokens, revoke_token
 from tuner.trials.store.events import acting_name
 

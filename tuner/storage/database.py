@@ -17,10 +17,10 @@ from sqlalchemy import event
 from tuner.errors import TunerError, UnavailableError
 from tuner.runtime.faultpoints import reach
 from tuner.security.trust import explain_tls
-from tuner.storage.engine import BUSY_TIMEOUT_S, harden_sqlite, make_engine
-from tuner.storage.file_check import WAY_BACK
-from tuner.storage.outage import is_damage, is_outage
-from tuner.storage.turn import Turn
+from tuner.storage.engines.engine import BUSY_TIMEOUT_S, harden_sqlite, make_engine
+from tuner.storage.engines.file_check import WAY_BACK
+from tuner.storage.engines.outage import is_damage, is_outage
+from tuner.storage.engines.turn import Turn
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from tuner.errors import NotFoundError, SetupError, UnavailableError
 from tuner.storage.backups.occupancy import require_free, wait_until_free
 from tuner.storage.database import Storage
-from tuner.storage.engine import BUSY_TIMEOUT_S
-from tuner.storage.file_check import damaged, in_words, problem_of, require_file
-from tuner.storage.outage import is_damage
+from tuner.storage.engines.engine import BUSY_TIMEOUT_S
+from tuner.storage.engines.file_check import damaged, in_words, problem_of, require_file
+from tuner.storage.engines.outage import is_damage
 from tuner.storage.revisions import Schema, newest, refuse_newer
 from tuner.storage.schema import migrate, read_schema
 

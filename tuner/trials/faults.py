@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import sqlalchemy as sa
 
 from tuner.errors import FencedError, TunerError, UnavailableError
-from tuner.storage.outage import is_damage, is_outage
+from tuner.storage.engines.outage import is_damage, is_outage
 
 #: The steps done for a study, in order; each may fail for one study alone.
 Step = Literal[

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tuner.storage.engine import make_engine
+from tuner.storage.engines.engine import make_engine
 
 #: The coordinator renews its lead while nothing else happens.
 _RESTLESS = {"tuner_leader"}

@@ -70,7 +70,7 @@ OTHERS = {
     "tuner/spec/reading/yaml_file.py": "spec files",
     "tuner/storage/backups/writing.py": "backup files that the operator names",
     "tuner/storage/database.py": "the database's file",
-    "tuner/storage/file_check.py": "the database's file",
+    "tuner/storage/engines/file_check.py": "the database's file",
     "tuner/storage/opening.py": "the database's file",
     "tuner/storage/backups/restore.py": "a temporary folder for a backup that is read",
     "tuner/storage/revisions.py": "migrations",

@@ -169,7 +169,7 @@ def _opened(config: Settings, *, force: bool) -> Iterator[Storage]:
 
     With `force` a file that is no database (any more) is moved aside.
     """
-    from tuner.storage.file_check import damaged, set_aside
+    from tuner.storage.engines.file_check import damaged, set_aside
     from tuner.storage.opening import damage_of, open_unchecked, sqlite_path
 
     path = sqlite_path(config.database_url)

@@ -63,8 +63,8 @@ def _look(config: Settings, study: str | None, *, mends: bool) -> tuple[Path | N
     """Return where the database was copied to before a repair, and what was found and done."""
     from tuner.integrity import repair as integrity
     from tuner.storage import open_storage
+    from tuner.storage.engines.outage import is_damage
     from tuner.storage.opening import sqlite_path
-    from tuner.storage.outage import is_damage
     from tuner.trials.store.studies import find_study_row
 
     path = sqlite_path(config.database_url)
@@ -97,7 +97,7 @@ def _unusable(path: Path | None) -> Finding | None:
 
 def _damage(what: str) -> Finding:
     from tuner.integrity.finding import Finding
-    from tuner.storage.file_check import WAY_BACK
+    from tuner.storage.engines.file_check import WAY_BACK
 
     return Finding(kind="file", text=f"the database file {what}", does=WAY_BACK)
 

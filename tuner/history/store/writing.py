@@ -37,7 +37,7 @@ from tuner.history.store.runs import (
 from tuner.registry import KINDS, is_kind
 from tuner.space import SearchSpace
 from tuner.storage import Storage, tables
-from tuner.storage.conflict import again_after_conflict
+from tuner.storage.engines.conflict import again_after_conflict
 
 _h, _t, _r = tables.history, tables.history_trials, tables.history_rejected
 

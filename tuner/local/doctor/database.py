@@ -16,7 +16,7 @@ from tuner.errors import TunerError
 from tuner.local.doctor.finding import DoctorFinding, failed, ok, warning
 from tuner.settings import Settings
 from tuner.storage import Storage
-from tuner.storage.file_check import WAY_BACK, in_words, problem_of
+from tuner.storage.engines.file_check import WAY_BACK, in_words, problem_of
 from tuner.storage.opening import sqlite_path
 from tuner.storage.revisions import newest, refuse_newer
 from tuner.storage.schema import read_schema

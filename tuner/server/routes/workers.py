@@ -26,7 +26,7 @@ from tuner.server.routes.worker_route import ATTEMPT_ID, WorkerRoute
 from tuner.server.token_book import TokenBook
 from tuner.service.workers.beats import GivenBeat, is_plain
 from tuner.service.workers.worker_service import WorkerService
-from tuner.storage.conflict import again_after_conflict
+from tuner.storage.engines.conflict import again_after_conflict
 from tuner.trials.kinds import claim_kind
 
 MAX_WAIT_S = 30.0

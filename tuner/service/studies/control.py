@@ -13,7 +13,7 @@ from tuner.service.reading import Reader
 from tuner.service.roots.hands import Hands
 from tuner.settings import Settings
 from tuner.storage import Storage
-from tuner.storage.conflict import again_after_conflict
+from tuner.storage.engines.conflict import again_after_conflict
 from tuner.trials.ending.outcomes import set_outcome
 from tuner.trials.faults import CANNOT_GO_ON
 from tuner.trials.states import StudyState, TrialState

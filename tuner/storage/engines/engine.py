@@ -94,7 +94,7 @@ def _cursors(url: sa.URL) -> dict[str, Any]:
     if url.drivername != "postgresql+psycopg":
         return {}  # a user's own choice of driver
     # Not at the top: only who uses PostgreSQL has its driver.
-    from tuner.storage.postgres_cursor import PostgresCursor
+    from tuner.storage.engines.postgres_cursor import PostgresCursor
 
     return {"cursor_factory": PostgresCursor}
 

@@ -1,0 +1,1 @@
+"""Engines on SQLite and PostgreSQL: turns of writers, conflicts, outages, damaged files."""
