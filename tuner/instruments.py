@@ -2,7 +2,7 @@
 
 Each server has one of these and passes it to whatever has something to count: a call takes a few
 microseconds and never waits. What the database knows is not counted here but read on request
-(`tuner.server.metrics`). Every metric is explained in docs/operations.md.
+(`tuner.server.monitoring.metrics`). Every metric is explained in docs/operations.md.
 """
 
 from __future__ import annotations

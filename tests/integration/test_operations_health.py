@@ -26,7 +26,7 @@ from tests.support.service_process import Nursery, ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.protocol import queue_name
 from tuner.queue.redis_process import RedisServer
-from tuner.server.health import FLOOD
+from tuner.server.monitoring.health import FLOOD
 from tuner.storage import open_storage, tables
 from tuner.storage.probe import write_probe
 

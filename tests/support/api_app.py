@@ -20,9 +20,9 @@ from tuner.queue.wakeup import WakeUps
 from tuner.security.identity import Identity
 from tuner.server.app import make_app
 from tuner.server.claim_notifier import ClaimNotifier
-from tuner.server.health import ServerHealth
 from tuner.server.http.wire import Wire
-from tuner.server.metrics import Metrics
+from tuner.server.monitoring.health import ServerHealth
+from tuner.server.monitoring.metrics import Metrics
 from tuner.server.routes.workers import WorkerRedis
 from tuner.server.token_book import TokenBook
 from tuner.service.demand.reading import Demand

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from tuner.documents.demand import WorkerDemand
 from tuner.documents.document import JsonObject
 from tuner.security.identity import Identity, Scope, calling
-from tuner.server.metrics import MOST_KINDS, OTHER_IMAGES, wanted_by_kind
+from tuner.server.monitoring.metrics import MOST_KINDS, OTHER_IMAGES, wanted_by_kind
 from tuner.service.demand.document import SHOWN
 from tuner.service.demand.kinds import Like
 from tuner.service.demand.reading import Demand

@@ -16,10 +16,10 @@ from tuner.release import release
 from tuner.server.access import AccessMiddleware
 from tuner.server.claim_notifier import ClaimNotifier
 from tuner.server.description import add_description
-from tuner.server.health import ServerHealth
-from tuner.server.metrics import Metrics
+from tuner.server.monitoring.health import ServerHealth
+from tuner.server.monitoring.metrics import Metrics
+from tuner.server.monitoring.request_log import RequestLog
 from tuner.server.problems import install_problems
-from tuner.server.request_log import RequestLog
 from tuner.server.routes.demand import demand_router
 from tuner.server.routes.history import history_router
 from tuner.server.routes.operators import health_router, metrics_router

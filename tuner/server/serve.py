@@ -21,11 +21,11 @@ from tuner.queue.wakeup import WakeUps
 from tuner.runtime.heaps import freeze_objects, share_heaps
 from tuner.server.app import make_app
 from tuner.server.claim_notifier import ClaimNotifier
-from tuner.server.health import ServerHealth
 from tuner.server.http.http_server import make_config
 from tuner.server.http.listening import Address, Server, listen, urls
 from tuner.server.http.tls import Certificate, Tls
-from tuner.server.metrics import Metrics
+from tuner.server.monitoring.health import ServerHealth
+from tuner.server.monitoring.metrics import Metrics
 from tuner.server.routes.workers import WorkerRedis
 from tuner.server.token_book import TokenBook
 from tuner.service.demand.reading import Demand

@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
-from tuner.server.health import ServerHealth
-from tuner.server.metrics import Metrics
+from tuner.server.monitoring.health import ServerHealth
+from tuner.server.monitoring.metrics import Metrics
 from tuner.server.problems import PROBLEM_RESPONSES
 from tuner.server.routes.auth import READ
 

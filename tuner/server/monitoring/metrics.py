@@ -19,8 +19,8 @@ from tuner.documents.demand import DemandKind
 from tuner.errors import UnavailableError
 from tuner.protocol import Device
 from tuner.release import release
-from tuner.server.cached_probe import CachedProbe
-from tuner.server.health import Part, ServerHealth, State
+from tuner.server.monitoring.cached_probe import CachedProbe
+from tuner.server.monitoring.health import Part, ServerHealth, State
 from tuner.service.demand.reading import Demand
 from tuner.service.roots import unfiled
 from tuner.storage import Storage, tables

@@ -16,7 +16,7 @@ from tuner.coordinator.loop import Coordinator
 from tuner.errors import UnavailableError
 from tuner.protocol import Device
 from tuner.queue.wakeup import WakeUps
-from tuner.server.cached_probe import CachedProbe
+from tuner.server.monitoring.cached_probe import CachedProbe
 from tuner.service.files.run_file_writer import FilingTrouble
 from tuner.storage import Storage
 from tuner.storage.engines.outage import TROUBLE_TEXTS, trouble_of
