@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.needed import needs
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@needs("tensorflow")
 def test_the_demonstration_shows_both_studies_and_the_way_to_look_at_them(tmp_path: Path) -> None:
-    pytest.importorskip("tensorflow", reason="needs TensorFlow")
     folder = tmp_path / "demo"
     small = ["--source-trials", "3", "--trials", "2", "--pairs", "1"]
 

@@ -16,10 +16,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.home import Home, Running, open_home
+from tests.support.needed import needs
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs("tensorflow")]
 
 #: Runs trials that last as long as the file `slow` is there; says which, with their values.
 SCRIPT = """

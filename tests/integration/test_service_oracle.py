@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import MakeService
+from tests.support.needed import needs
 from tests.support.patience import read_to_end
 from tests.support.service_process import ROOT, TOKEN, ServiceProcess
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
-pytest.importorskip("keras_tuner", reason="needs KerasTuner")
+pytestmark = needs("tensorflow", "keras_tuner")
 
 CASES = (
     *("plain", "retried", "failing", "averaged", "several", "reported", "interrupted", "resumed"),

@@ -167,6 +167,14 @@ def test_help_loads_nothing_that_only_commands_need() -> None:
     assert done.stderr.split() == []
 
 
+def test_what_reads_studies_loads_no_statistics() -> None:
+    # It would double the processor time of every command that reads.
+    code = "import sys, tuner.service.reading; print('scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["False"]
+
+
 def test_the_package_loads_nothing_until_asked() -> None:
     code = (
         "import sys, tuner\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.needed import needs
 from tuner.cli.writing.ready import ready_spaces
 from tuner.spec import load_spec
 from workers import Run
@@ -108,10 +109,10 @@ def test_the_example_without_keras_trains() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@needs("keras")
 # In two processes, because they take minutes.
 @pytest.mark.parametrize("names", [TRAINED[::2], TRAINED[1::2]], ids=["even", "odd"])
 def test_every_example_trains(names: list[str]) -> None:
-    pytest.importorskip("keras", reason="needs Keras")
     found = train(*names)
 
     assert [*found] == names

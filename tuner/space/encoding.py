@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from tuner.space.axis import Axis
 from tuner.space.parameter import Condition, Parameter
@@ -135,6 +134,9 @@ class Encoding:
         """
         if not self.names or n <= 0:
             return np.empty((max(n, 0), len(self.names)))
+        # A second of processor time, which commands that only read a study do not need.
+        from scipy.stats import qmc
+
         sequence = qmc.Sobol(len(self.names), scramble=True, rng=np.random.default_rng(seed))
         drawn = self._spread(sequence.random_base2(math.ceil(math.log2(n))))
         found = drawn[self.allowed(drawn)]
