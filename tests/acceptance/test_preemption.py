@@ -32,7 +32,7 @@ EPOCHS = 20
 PAUSE_S = 0.05
 TIMES = 3
 #: Of a killed worker; a worker beats three times in it.
-LEASE_S = 3.0
+LEASE_S = 5.0
 CHECKPOINT_EVERY_S = 1.0
 METRICS = ("accuracy", "loss", "val_accuracy", "val_loss")
 

@@ -18,7 +18,8 @@ from tests.support.study_lab import Lab
 
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 Loss = tuple[Lab, Held]
-LEASE_S = 1.2
+#: Longer than a busy machine holds up a thread of these tests, which beat by hand.
+LEASE_S = 2.4
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -132,7 +132,7 @@ def test_two_clients_share_a_study_without_repeating_a_trial(external: ExternalL
 def test_the_trial_of_a_silent_client_is_taken_by_another_with_the_same_parameters(
     make_service: MakeService,
 ) -> None:
-    with make_service("sqlite", lease_s=1.5) as service:
+    with make_service("sqlite", lease_s=3.0) as service:
         lab = ExternalLab(service)
         lab.submit(budget={"trials": 1})
         lost = lab.client().claim()

@@ -261,7 +261,7 @@ def test_the_next_process_of_a_supervisor_has_its_name_at_once(lab: Lab) -> None
 
 
 def test_a_silent_process_loses_its_name(make_service: MakeService) -> None:
-    with make_service("sqlite", lease_s=1.2) as service:
+    with make_service("sqlite", lease_s=3.0) as service:
         lab = Lab(service)
         lab.submit()
         with (

@@ -139,7 +139,7 @@ def test_a_trial_that_a_user_cancels_is_told_to_end_and_its_result_is_not_wanted
 def test_a_process_that_was_taken_for_dead_learns_that_its_trial_is_anothers(
     make_service: MakeService,
 ) -> None:
-    with make_service("sqlite", lease_s=1.5) as service:
+    with make_service("sqlite", lease_s=3.0) as service:
         script = Script(service)
         script.external(budget={"trials": 1})
         asleep = script.take()
@@ -159,12 +159,12 @@ def test_a_process_that_was_taken_for_dead_learns_that_its_trial_is_anothers(
 def test_an_attempt_keeps_its_lease_for_as_long_as_its_process_lives(
     make_service: MakeService,
 ) -> None:
-    with make_service("sqlite", lease_s=1.5) as service:
+    with make_service("sqlite", lease_s=3.0) as service:
         script = Script(service)
         script.external(budget={"trials": 1})
         held = script.take()
         started = clock()
-        script.wait(lambda: clock() - started > 4, "two leases pass")
+        script.wait(lambda: clock() - started > 8, "two leases pass")
 
         assert held.finish(complete(1.0), script.said.append) is not None
         assert script.attempts(0) == [("done", None)]
