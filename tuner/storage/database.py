@@ -21,6 +21,7 @@ from tuner.storage.engines.engine import BUSY_TIMEOUT_S, harden_sqlite, make_eng
 from tuner.storage.engines.file_check import WAY_BACK
 from tuner.storage.engines.outage import is_damage, is_outage
 from tuner.storage.engines.turn import Turn
+from tuner.storage.postgres import BEGAN
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -88,13 +89,13 @@ class Storage:
         Raises:
             UnavailableError: the database cannot be reached.
         """
-        with _outages_told(), self.reader.connect() as connection:
-            if not self.is_sqlite:
-                connection = connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
-            with self._left_clean(connection), connection.begin():
-                yield connection
+        with (
+            _outages_told(),
+            self.reader.connect() as connection,
+            self._left_clean(connection),
+            connection.begin(),
+        ):
+            yield connection
 
     @contextlib.contextmanager
     def _left_clean(self, connection: sa.Connection) -> Iterator[None]:
@@ -168,13 +169,11 @@ class Storage:
         return open_optuna(self.url)
 
     def now(self, connection: sa.Connection) -> float:
-        """Return the database's time, seconds since the epoch."""
+        """Return the database's time when the transaction began, seconds since the epoch."""
         if self.is_sqlite:
             # The database's clock is this host's clock: the file is never shared over a network.
             return time.time()
-        return float(
-            connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one()
-        )
+        return float(connection.info[BEGAN])
 
     def close(self) -> None:
         """Close all connections; the object must not be used afterwards."""

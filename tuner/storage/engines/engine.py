@@ -54,19 +54,20 @@ def make_engine(url: str, *, read_only: bool, patience_s: float = BUSY_TIMEOUT_S
     if backend == "sqlite":
         return _sqlite(parsed, read_only=read_only, patience_s=patience_s)
     if backend == "postgresql":
-        return _postgresql(parsed)
+        return _postgresql(parsed, read_only=read_only)
     raise SetupError(f"database {backend!r} is not supported; known: postgresql, sqlite")
 
 
-def _postgresql(url: sa.URL) -> sa.Engine:
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
+def _postgresql(url: sa.URL, *, read_only: bool) -> sa.Engine:
     try:
+        # Not at the top: only who uses PostgreSQL has its driver.
+        from tuner.storage.postgres.dialect import READING, WRITING
+
         engine = sa.create_engine(
-            url,
+            url.set(drivername=READING if read_only else WRITING),
             pool_size=16,
             max_overflow=32,
-            connect_args={**_BOUNDED, **_cursors(url)},
+            connect_args=_BOUNDED,
             # Tokens and users' parameters must not appear in logged tracebacks.
             hide_parameters=True,
         )
@@ -76,9 +77,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
         # Set here and not as a start-up option, which connection poolers refuse.
-        connection.autocommit = True
         connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_S:g}s'")
-        connection.autocommit = False
 
     @event.listens_for(engine, "checkout")
     def _on_checkout(connection: Any, _record: Any, _proxy: Any) -> None:
@@ -88,15 +87,6 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             raise sa.exc.DisconnectionError
 
     return engine
-
-
-def _cursors(url: sa.URL) -> dict[str, Any]:
-    if url.drivername != "postgresql+psycopg":
-        return {}  # a user's own choice of driver
-    # Not at the top: only who uses PostgreSQL has its driver.
-    from tuner.storage.engines.postgres_cursor import PostgresCursor
-
-    return {"cursor_factory": PostgresCursor}
 
 
 def _has_ended(connection: Any) -> bool:
