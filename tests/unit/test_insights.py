@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
+from sklearn.tree import DecisionTreeRegressor
 
 from tests.support.history.database import HistoryDatabase, complete, history_database
 from tuner.documents.study_folder.insights import InsightsDocument
 from tuner.service.insights.document import insights_document, next_range
-from tuner.service.insights.fanova import NO_FOREST
+from tuner.service.insights.fanova import NO_FOREST, Tree
 from tuner.service.insights.form import important
 from tuner.space.parameter import Parameter
 
@@ -112,6 +113,38 @@ def test_what_two_parameters_do_together_and_neither_alone_is_told_apart(
     # 1/7 of the variance of a product of two uniform numbers is owed to neither of them alone.
     assert 0.07 < pair["share"] < 0.25
     assert all(other["share"] < pair["share"] / 2 for other in others)
+
+
+def test_a_tree_divides_its_variance_as_a_grid_over_all_its_cells_does() -> None:
+    random = np.random.default_rng(3)
+    x = random.uniform(size=(80, 3))
+    x[:, 1] = x[:, 1].round()
+    y = x[:, 0] * x[:, 1] + np.sin(5 * x[:, 2]) * x[:, 0] + 0.1 * random.normal(size=80)
+    fitted = DecisionTreeRegressor(max_depth=6, min_samples_leaf=2, random_state=0).fit(x, y)
+    tree = Tree(fitted.tree_, np.array([0, 1, 1]))  # the last two columns are one parameter
+
+    cuts = [
+        np.unique([0.0, 1.0, *fitted.tree_.threshold[fitted.tree_.feature == column]])
+        for column in range(3)
+    ]
+    middles = np.meshgrid(*[(cut[1:] + cut[:-1]) / 2 for cut in cuts], indexing="ij")
+    sizes = np.meshgrid(*[np.diff(cut) for cut in cuts], indexing="ij")
+    cells = np.stack([middle.ravel() for middle in middles], axis=1)
+    values, weights = fitted.predict(cells).reshape(middles[0].shape), np.prod(sizes, axis=0)
+    values = values - (values * weights).sum()
+
+    def variance(*others: int) -> float:
+        """Of the mean over the other columns."""
+        weight = weights.sum(axis=others)
+        mean = (values * weights).sum(axis=others) / weight
+        return float((weight * mean**2).sum())
+
+    assert tree.variance == pytest.approx(variance())
+    assert tree.marginal([0]) == pytest.approx(variance(1, 2))
+    assert tree.marginal([1]) == pytest.approx(variance(0))
+    assert tree.marginal([0, 1]) == pytest.approx(variance())
+    assert tree.marginal([0]) + tree.marginal([1]) < 0.95 * tree.variance
+    assert tree.marginal([2]) == 0.0
 
 
 def test_best_values_at_an_end_come_with_a_range_to_try_next(usual: dict[str, Any]) -> None:
