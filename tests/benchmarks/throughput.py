@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from tests.benchmarks.figure import Figure, median
-from tests.benchmarks.machine import own_cpu_s
+from tests.benchmarks.machine import children_cpu_s, own_cpu_s
 from tests.benchmarks.optuna_peer import run_optuna
 from tests.benchmarks.stack import Stack, fresh_settings, running
 from tests.benchmarks.studies import make_spec, submit
@@ -144,9 +144,11 @@ def _run_study(stack: Stack, name: str, trials: int, sampler: str = "tpe") -> Sp
 
 
 def _processor_s(stack: Stack) -> tuple[float, float, float]:
-    """Return the processor time so far of the server, its children that ended, and the workers."""
+    """Return the processor time so far of the server, of insights, and of the workers."""
     server = own_cpu_s(stack.server_pid)
-    return server, stack.server_cpu_s() - server, stack.workers_cpu_s()
+    ended = stack.server_cpu_s() - server
+    insights = ended + children_cpu_s(stack.server_pid, "tuner.service.insights")
+    return server, insights, stack.workers_cpu_s()
 
 
 def _check_files(stack: Stack, name: str, trials: int) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import resource
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +22,7 @@ from tuner.documents.study_folder.summary import SummaryDocument
 from tuner.errors import UnavailableError
 from tuner.security.secrecy import SECRET_VALUES
 from tuner.service.files.schedule import EVERY_S, Due, Schedule
+from tuner.service.insights.__main__ import CPU_S
 from tuner.service.insights.computing import FAILED, Insights, Wish
 from tuner.storage import tables
 from tuner.trials.states import StudyState
@@ -226,6 +232,7 @@ def test_a_study_is_looked_at_again_after_a_tenth_more_results_and_at_its_end(
         return {}
 
     monkeypatch.setattr(Insights, "_try", compute)
+    monkeypatch.setattr("tuner.service.insights.computing._WAIT_S", 0.0)
     insights = Insights(lab.storage)
     for told in (1, 3, 6, 9, 11, 16, 100, 105, 109, 110, 111):
         insights.want(Wish(study_id=1, name="lab/s", told=told, is_over=False))
@@ -248,6 +255,7 @@ def test_a_running_study_rests_between_two_analyses_and_an_ended_one_does_not(
         return {}
 
     monkeypatch.setattr(Insights, "_try", compute)
+    monkeypatch.setattr("tuner.service.insights.computing._WAIT_S", 0.0)
     # However short an analysis was.
     monkeypatch.setattr("tuner.service.insights.computing._RESTS", 1e9)
     insights = Insights(lab.storage)
@@ -260,6 +268,90 @@ def test_a_running_study_rests_between_two_analyses_and_an_ended_one_does_not(
     wait_until(lambda: not insights.wanted(), "it is looked at, as it has ended")
     insights.stop()
     assert looked == [(1, 10), (2, 10), (1, 21)]
+
+
+def test_a_study_that_ends_soon_is_analysed_once(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def compute(_self: Insights, wish: Wish) -> dict[str, Any]:
+        looked.append((wish.study_id, wish.told))
+        return {}
+
+    monkeypatch.setattr(Insights, "_try", compute)
+    insights = Insights(lab.storage)
+    for told in (20, 30):
+        insights.want(Wish(study_id=1, name="lab/s", told=told, is_over=False))
+    insights.want(Wish(study_id=2, name="lab/t", told=9, is_over=False))
+    wait_until(lambda: insights.wanted() == {1}, "the other one is looked at, which costs nothing")
+    insights.want(Wish(study_id=1, name="lab/s", told=40, is_over=True))
+    wait_until(lambda: not insights.wanted(), "it is looked at, as it has ended")
+    insights.stop()
+    assert looked == [(2, 9), (1, 40)]
+
+
+def test_a_study_that_goes_on_does_not_wait_longer_because_it_asks_again(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def compute(_self: Insights, wish: Wish) -> dict[str, Any]:
+        looked.append(wish.told)
+        return {}
+
+    monkeypatch.setattr(Insights, "_try", compute)
+    monkeypatch.setattr("tuner.service.insights.computing._WAIT_S", 10.0)
+    insights = Insights(lab.storage)
+    asked = time.monotonic()
+    insights.want(Wish(study_id=1, name="lab/s", told=20, is_over=False, since=asked - 9.9))
+    insights.want(Wish(study_id=1, name="lab/s", told=30, is_over=False, since=asked))
+    wait_until(lambda: not insights.wanted(), "it is looked at")
+    insights.stop()
+    assert looked == [30]
+    assert time.monotonic() - asked < 10.0
+
+
+def _processes() -> list[int]:
+    """Return the processes that this one has started to compute insights."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"tuner.service.insights" in (
+                (folder / "cmdline").read_bytes()
+            ):
+                found.append(int(folder.name))
+    return found
+
+
+def test_a_process_is_kept_for_the_next_study_replaced_if_it_died_and_ended_after_a_while(
+    lab: FilingLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insights = Insights(lab.storage)
+
+    def analyse(study: int) -> int:
+        lab.add_study(f"s{study}", trials=12)
+        insights.want(Wish(study_id=study, name=f"lab/s{study}", told=12, is_over=True))
+        wait_until(lambda: not insights.wanted(), "it is analysed")
+        found = insights.of(study)
+        assert found is not None
+        assert found["trials"] == 12, found
+        (process,) = _processes()
+        return process
+
+    first = analyse(1)
+    # What was used for one study is not held against the next.
+    assert resource.prlimit(first, resource.RLIMIT_CPU)[0] > CPU_S
+    assert analyse(2) == first
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not _processes(), "it has died")
+    assert analyse(3) != first
+    monkeypatch.setattr("tuner.service.insights.computing._KEEP_S", 0.1)
+    lab.add_study("early", trials=1)
+    insights.want(Wish(study_id=4, name="lab/early", told=1, is_over=True))
+    wait_until(lambda: not _processes(), "it has ended")
+    insights.stop()
 
 
 def test_insights_wait_for_a_database_that_is_away(

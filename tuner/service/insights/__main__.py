@@ -1,18 +1,22 @@
-"""Computes the insights of one study in a separate process: a JSON request in, a document out."""
+"""Computes insights in a separate process: a JSON request a line in, a document a line out."""
 
 from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import resource
 import signal
 import sys
+import time
+from typing import Any
 
+from tuner.documents.study_folder.insights import InsightsDocument
 from tuner.runtime.system import is_linux
 from tuner.security.secrecy import set_readable
 
-#: Limit of processor time in seconds, whatever the trials are like.
+#: Limit of processor time in seconds for each study, whatever the trials are like.
 CPU_S = 120
 #: Limit of memory in bytes, excluding code.
 MEMORY = 2 << 30
@@ -22,25 +26,38 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Answer one request of `tuner.service.insights.computing`, then exit."""
+    """Answer the requests of `tuner.service.insights.process` until the input ends."""
     if is_linux():
-        # The request contains the password of the database.
+        # The requests contain the password of the database.
         set_readable(readable=False)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    request = json.load(sys.stdin)
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     os.nice(_NICE)
+    _limit_time()
+    for line in sys.stdin:
+        document = _answer(json.loads(line))
+        # Non-finite numbers are not valid JSON: they are our fault, which the caller logs.
+        sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
+        sys.stdout.flush()
+        _limit_time()
+
+
+def _limit_time() -> None:
+    """End this process once it has used another `CPU_S` of processor time."""
+    used = math.ceil(time.process_time())
+    resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_S, resource.RLIM_INFINITY))
+
+
+def _answer(request: dict[str, Any]) -> InsightsDocument | None:
+    # Imported at low priority.
     from tuner.service.insights.document import insights_document
     from tuner.storage import open_storage
 
     storage = open_storage(request["database_url"], create=False)
     try:
-        document = insights_document(storage, request["study_id"])
+        return insights_document(storage, request["study_id"])
     finally:
         storage.close()
-    # Non-finite numbers are not valid JSON: they are our fault, which the caller logs.
-    sys.stdout.write(json.dumps(document, allow_nan=False))
 
 
 if __name__ == "__main__":

@@ -2,45 +2,41 @@
 
 A computation that takes seconds of Python would delay every answer of the server, even in another
 thread, so it runs in a process of its own, with low priority and limits. A study with few results
-needs none. A study is analysed again once it has a tenth more results, and at its end.
+needs none. A study is analysed again once it has a tenth more results, and at its end. While it
+runs this can wait: people see the result when its files are written again, after a minute.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tuner.documents.study_folder.insights import InsightsDocument
-from tuner.security.secrecy import SECRET_VALUES
 from tuner.service.insights.early import early_document
 from tuner.service.insights.form import empty
+from tuner.service.insights.process import InsightsProcess
 from tuner.service.insights.sample import LEAST
 from tuner.service.roots.care import DATABASE_AWAY
 from tuner.storage import Storage
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a computation is ended.
-PATIENCE_S = 900.0
-#: Maximum size of a document in bytes; a larger answer is a fault.
-_MOST_BYTES = 16 << 20
 #: A study is analysed again after this number of new results, or this share of those it had.
 _FEWEST_NEW, _SHARE_NEW = 5, 0.1
 #: While a study runs, it rests for this many times as long as its last analysis took: with short
 #: trials the analysis would otherwise never stop.
 _RESTS = 10.0
-_IDLE_S = 0.5
+#: While a study runs, seconds from a request to its analysis: half the time until its files are
+#: written again. If the study ends meanwhile, only the last analysis is left to do.
+_WAIT_S = 30.0
+#: Seconds without an analysis after which the process ends. Studies ask once a minute.
+_KEEP_S = 90.0
+#: Maximum seconds to wait for the thread at the end.
+_STOP_S = 0.5
 #: While the database is away: seconds between tries, and the maximum number of tries.
 _OUTAGE_WAIT_S, _OUTAGE_TRIES = 2.0, 150
-#: Maximum length of a failed computation's last output, for the log.
-_SAID = 2000
 
 FAILED = "could not be computed; the log of the server says why"
 
@@ -55,6 +51,8 @@ class Wish:
     told: int
     #: Whether it has ended, so that nothing more is to come.
     is_over: bool
+    #: Since when they are wanted (`time.monotonic`).
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(kw_only=True)
@@ -71,7 +69,7 @@ class _State:
     known: dict[int, _Known] = field(default_factory=dict)
     #: Studies whose newest document was not taken yet.
     fresh: set[int] = field(default_factory=set)
-    process: subprocess.Popen[bytes] | None = None
+    process: InsightsProcess | None = None
     is_stopping: bool = False
 
 
@@ -96,7 +94,8 @@ class Insights:
             known = self._state.known.get(wish.study_id)
             if known is not None and not _is_worth_it(wish, known.told):
                 return
-            self._state.wishes[wish.study_id] = wish
+            earlier = self._state.wishes.get(wish.study_id, wish)
+            self._state.wishes[wish.study_id] = replace(wish, since=earlier.since)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="insights", daemon=True)
                 self._thread.start()
@@ -157,14 +156,14 @@ class Insights:
         if process is not None:
             process.kill()
         if self._thread is not None:
-            self._thread.join(timeout=_IDLE_S)
+            self._thread.join(timeout=_STOP_S)
 
     def _run(self) -> None:
         while True:
             with self._changed:
                 wish = self._next()
             if wish is None:
-                return
+                break
             started = time.monotonic()
             document = self._persist(wish)
             ended = time.monotonic()
@@ -177,6 +176,7 @@ class Insights:
                     )
                     self._state.fresh.add(wish.study_id)
                 self._changed.notify_all()
+        self._end_process()
 
     def _next(self) -> Wish | None:
         """Wait for a study that is due and return it; None: nothing more is to be computed.
@@ -189,12 +189,17 @@ class Insights:
             left_s = None if wish is None else self._due(wish) - time.monotonic()
             if left_s is not None and left_s <= 0:
                 return wish
-            self._changed.wait(left_s)
+            wait_s = _KEEP_S if left_s is None else min(left_s, _KEEP_S)
+            if not self._changed.wait(wait_s) and wait_s == _KEEP_S:
+                self._end_process()
         return None
 
     def _due(self, wish: Wish) -> float:
+        if wish.is_over or wish.told < LEAST:
+            return 0.0
         known = self._state.known.get(wish.study_id)
-        return 0.0 if wish.is_over or known is None else known.rests_until
+        rests_until = 0.0 if known is None else known.rests_until
+        return max(wish.since + _WAIT_S, rests_until)
 
     def _persist(self, wish: Wish) -> InsightsDocument | None:
         """Return the document of a study; wait for the end of a database outage."""
@@ -220,7 +225,7 @@ class Insights:
             raise
         except Exception as exc:  # noqa: BLE001 - whatever the rows of a study hold
             if not self._state.is_stopping:
-                facts = {"study": wish.name, "error": str(exc)[-_SAID:]}
+                facts = {"study": wish.name, "error": str(exc)}
                 logger.warning("insights failed", extra=facts)
             return empty(wish.name, FAILED)
         took_s = round(time.monotonic() - started, 1)
@@ -238,39 +243,34 @@ class Insights:
             return None
         if wish.told < LEAST:
             return early_document(storage, wish.study_id)
-        request = {"database_url": storage.url, "study_id": wish.study_id}
-        # Not from the folder in which the server was started, which may contain any module.
-        command = [sys.executable, "-P", "-m", "tuner.service.insights"]
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(os.environ),
-        )
+        process = self._running()
+        try:
+            return process.compute(storage.url, wish.study_id)
+        except BaseException:
+            self._end_process()
+            raise
+
+    def _running(self) -> InsightsProcess:
+        """Return the process, another one if it has ended."""
+        process = self._state.process
+        if process is not None and process.is_running:
+            return process
+        self._end_process()
+        process = InsightsProcess()
         with self._changed:
             self._state.process = process
-        try:
-            answer, said = process.communicate(json.dumps(request).encode(), PATIENCE_S)
-        finally:
-            if process.poll() is None:
+            if self._state.is_stopping:
                 process.kill()
-                process.wait()
-            with self._changed:
-                self._state.process = None
-        if process.returncode or len(answer) > _MOST_BYTES:
-            raise ValueError(f"exit {process.returncode}: {said.decode(errors='replace')}")
-        found: InsightsDocument | None = json.loads(answer)
-        return found
+        return process
+
+    def _end_process(self) -> None:
+        with self._changed:
+            process, self._state.process = self._state.process, None
+        if process is not None:
+            process.end()
 
 
 def _is_worth_it(wish: Wish, told: int) -> bool:
     if wish.is_over:
         return wish.told != told
     return wish.told - told >= max(_FEWEST_NEW, _SHARE_NEW * told)
-
-
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the process: no secrets, and one thread for arrays."""
-    kept = {name: value for name, value in environ.items() if name not in SECRET_VALUES}
-    return {**kept, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
