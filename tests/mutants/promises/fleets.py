@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 _BEATS = "tests/integration/test_beats_together.py::"
+_FILES = "tests/integration/test_study_files.py::"
 
 MUTANTS = (
     Mutant(
@@ -49,8 +50,26 @@ MUTANTS = (
         old="rests_until = ended + _RESTS * (ended - started)",
         new="rests_until = 0.0 * (ended - started)",
         tests=(
-            "tests/integration/test_study_files.py::"
-            "test_a_running_study_rests_between_two_analyses_and_an_ended_one_does_not",
+            f"{_FILES}test_a_running_study_rests_between_two_analyses_and_an_ended_one_does_not",
+        ),
+    ),
+    Mutant(
+        name="insights-at-once",
+        promise="A study that ends soon is analysed once.",
+        file="tuner/service/insights/computing.py",
+        old="return max(wish.since + _WAIT_S, rests_until)",
+        new="return max(wish.since, rests_until)",
+        tests=(f"{_FILES}test_a_study_that_ends_soon_is_analysed_once",),
+    ),
+    Mutant(
+        name="insights-start-anew",
+        promise="The process that computes insights is kept for the next study.",
+        file="tuner/service/insights/computing.py",
+        old="if process is not None and process.is_running:",
+        new="if False:",
+        tests=(
+            f"{_FILES}test_a_process_is_kept_for_the_next_study_replaced_if_it_died_and_ended_"
+            "after_a_while",
         ),
     ),
     Mutant(
