@@ -345,7 +345,8 @@ def test_a_process_is_kept_for_the_next_study_replaced_if_it_died_and_ended_afte
     assert resource.prlimit(first, resource.RLIMIT_CPU)[0] > CPU_S
     assert analyse(2) == first
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: not _processes(), "it has died")
+    state = Path(f"/proc/{first}/stat")
+    wait_until(lambda: state.read_text().rpartition(") ")[2][0] == "Z", "it has died")
     assert analyse(3) != first
     monkeypatch.setattr("tuner.service.insights.computing._KEEP_S", 0.1)
     lab.add_study("early", trials=1)
