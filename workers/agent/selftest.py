@@ -25,9 +25,8 @@ from workers.agent.context import WorkerContext
 from workers.backends.probe import ProbeError, probe_backend
 from workers.failures.causes import describe_exit
 from workers.host.devices import DeviceError, check_gpus
+from workers.host.interpreter import python_command, scrubbed
 from workers.host.linux import die_with_parent, kill_group
-from workers.trial.child import scrubbed
-from workers.trial.trial_process import python_command
 
 logger = logging.getLogger(__name__)
 

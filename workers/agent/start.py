@@ -28,6 +28,7 @@ from workers.backends.selection import BackendSelection
 from workers.host.device_sets import parse_device, resolve_visible
 from workers.host.devices import DeviceError, check_gpus
 from workers.host.image_facts import FoundFacts, find_facts
+from workers.host.interpreter import SECRETS
 from workers.host.linux import die_with_parent
 from workers.host.names import new_process_id
 from workers.host.options import WorkerOptions, load_options, load_token
@@ -36,7 +37,6 @@ from workers.host.shared_roots import require_shared_roots
 from workers.host.shutdown import Shutdown, exit_quietly_on_signals
 from workers.records.environment import Environment
 from workers.stint import Stint, StintLimits
-from workers.trial.child import SECRETS
 
 logger = logging.getLogger(__name__)
 

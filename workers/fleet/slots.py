@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from workers.host.interpreter import python_command
 from workers.host.linux import kill_group
 from workers.host.shutdown import AFTER_TRIAL
-from workers.trial.trial_process import python_command
 
 logger = logging.getLogger(__name__)
 

@@ -21,12 +21,11 @@ from tuner.protocol import Assignment, ProtocolError
 from workers.backends.selection import BackendSelection
 from workers.failures.causes import last_lines
 from workers.host.devices import list_gpus
+from workers.host.interpreter import python_command, scrubbed
 from workers.host.linux import kill_group
 from workers.host.orphans import adopt_orphans, end_orphans
 from workers.objective.task import Task
 from workers.trial.channel import Channel, ChannelError
-from workers.trial.child import scrubbed
-from workers.trial.trial_process import python_command
 
 LOOK_S = 0.1
 #: Maximum seconds for importing the user's modules and a framework, on a busy machine.

@@ -18,13 +18,13 @@ from tuner.roots import Place
 from tuner.runtime.system import end_child
 from workers.caused import CausedError
 from workers.failures.causes import explain_exit, read_tail, with_tail
+from workers.host.interpreter import python_command
 from workers.host.memory import oom_kills
 from workers.objective.run import Run
 from workers.objective.task import Task
 from workers.ranks.crew import Crew, Loss
 from workers.ranks.meeting import MAX_RANKS, MEETING, open_meeting
 from workers.trial.heard import HeardEnd
-from workers.trial.trial_process import python_command
 
 LOOK_S = 0.1
 #: Seconds that the other ranks get to end after rank 0 has its result.

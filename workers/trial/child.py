@@ -14,7 +14,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -44,15 +43,6 @@ _OBEYED: dict[Word, tuple[Outcome, Cause | None]] = {
     "cancel": ("failed", "cancelled"),
     "preempt": ("failed", "preempted"),
 }
-#: None of these reaches user code: neither what opens the service nor where it is.
-SECRETS = tuple(
-    f"TUNER_{name}{suffix}"
-    for name in (
-        *("TOKEN", "WORKER_TOKEN", "API_URL", "HOME"),
-        *("DATABASE_URL", "REDIS_URL", "WORKER_REDIS_URL"),
-    )
-    for suffix in ("", "_FILE")
-)
 
 
 class _Output(io.RawIOBase):
@@ -243,11 +233,6 @@ def _end_obeyed(word: Word) -> dict[str, Any]:
 
 def _failed(cause: Cause, error: str) -> dict[str, Any]:
     return {"outcome": "failed", "cause": cause, "error": error}
-
-
-def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a trial: without what opens the service."""
-    return {key: value for key, value in environ.items() if key not in SECRETS}
 
 
 def main(fd: int, parent: int) -> NoReturn:

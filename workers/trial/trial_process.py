@@ -10,13 +10,13 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tuner.runtime.logs import reset_logging
 from tuner.security.secrecy import set_readable
+from workers.host.interpreter import SECRETS, python_command, scrubbed
 from workers.host.linux import die_with_parent, kill_group
 from workers.host.memory import oom_kills
 from workers.host.orphans import reap_orphans
@@ -24,7 +24,7 @@ from workers.host.shutdown import AFTER_TRIAL
 from workers.objective.session import Word
 from workers.objective.task import SHOW_STACK, Task
 from workers.trial.channel import Channel, ChannelError
-from workers.trial.child import SECRETS, run_trial, scrubbed
+from workers.trial.child import run_trial
 
 logger = logging.getLogger(__name__)
 
@@ -131,11 +131,6 @@ def start_process(task: Task, *, fork: bool, forget: Callable[[], None]) -> Tria
         with contextlib.suppress(OSError):
             process.channel.send(task.to_json())
     return process
-
-
-def python_command() -> list[str]:
-    """Return how to start a module in an interpreter with the same module path as this one."""
-    return [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m"]
 
 
 def _spawn(theirs: socket.socket) -> int:
