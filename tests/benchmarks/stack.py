@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from tests.benchmarks.machine import cpu_s
+from tests.support.processes import children
 from tuner.client import ApiClient
 from tuner.settings import Settings, load_settings
 from workers.agent.api import WorkerApi
@@ -153,8 +154,12 @@ class Stack:
         return cpu_s(self.server_pid)
 
     def workers_cpu_s(self) -> float:
-        """Return the processor time of all workers and their trials so far."""
-        return sum(cpu_s(worker["pid"]) for worker in self.workers())
+        """Return the processor time of all workers, their fork servers and trials so far."""
+        return sum(
+            cpu_s(pid)
+            for worker in self.workers()
+            for pid in (worker["pid"], *children(worker["pid"]))
+        )
 
     def close(self) -> None:
         """End all processes, workers first."""

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.chaos.processes import peak_mb, start_peak
 from tests.chaos.stack import Kind, Stack
+from tests.support.processes import peak_mb, start_peak
 
 #: What faults keep to themselves while they last, so that each does what its name says.
 SERVERS, FLEETS, REDIS, DATABASE, LOGS = "servers", "fleets", "redis", "database", "logs"

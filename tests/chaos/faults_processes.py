@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from tests.chaos.faults import DATABASE, EVERYTHING, FLEETS, SERVERS, Fault, FaultKind
 from tests.chaos.fleet import Fleet
-from tests.chaos.processes import is_alive, send, state
 from tests.chaos.stack import LEASE_S, Kind
 from tests.support.patience import wait_until
+from tests.support.processes import is_alive, send, state
 from tests.support.service_process import ServiceProcess
 
 #: Longer than a lease and the beat before it.

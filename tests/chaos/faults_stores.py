@@ -12,9 +12,9 @@ from rq.serializers import JSONSerializer
 
 from tests.chaos.faults import DATABASE, REDIS, SERVERS, Fault, FaultKind
 from tests.chaos.faults_processes import PAST_LEASE
-from tests.chaos.processes import is_alive, send
 from tests.chaos.stack import Kind
 from tests.support.patience import wait_until
+from tests.support.processes import is_alive, send
 from tuner.protocol import WAKE_UP_TASK, queue_name
 
 

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from urllib.parse import urlsplit
 
 from tests.chaos.faults import DATABASE, SERVERS, FaultKind, Greedy
-from tests.chaos.processes import is_alive
+from tests.support.processes import is_alive
 
 CONNECTIONS, HALF_HEADERS = 1000, 200
 BODY_MB, BODIES = 20, 6

@@ -22,6 +22,26 @@ def look(run: Run) -> float:
     return float(len(planted))
 
 
+def tamper(run: Run) -> float:
+    """Write down which other children of the worker this trial can write into."""
+    others = [pid for pid in _siblings() if pid != os.getpid()]
+    found = {}
+    for pid in others:
+        try:
+            os.close(os.open(f"/proc/{pid}/mem", os.O_RDWR))
+            found[pid] = "open"
+        except PermissionError:
+            found[pid] = "closed"
+    (run.logdir / "found.json").write_text(json.dumps(sorted(found.values())))
+    return float(len(found))
+
+
+def _siblings() -> list[int]:
+    worker = os.getppid()
+    text = Path(f"/proc/{worker}/task/{worker}/children").read_text()
+    return [int(pid) for pid in text.split()]
+
+
 def _holds(content: bytes, backwards: bytes) -> bool:
     """Whether a text holds the secret.
 
@@ -38,17 +58,20 @@ def _holds(content: bytes, backwards: bytes) -> bool:
 
 
 def _places(top: int) -> Iterator[tuple[str, bytes]]:
-    """Yield what this process can read of itself and of its ancestors below `top`."""
+    """Yield what this process can read of itself, of its ancestors below `top`, of siblings."""
     yield "os.environ", repr(dict(os.environ)).encode()
     pid = os.getpid()
     while pid not in (top, 1):
         yield from _process(pid)
         status = Path(f"/proc/{pid}/status").read_text()
         pid = int(status.partition("PPid:")[2].split()[0])
+    for pid in _siblings():
+        if pid != os.getpid():
+            yield from _process(pid)
 
 
 def _process(pid: int) -> Iterator[tuple[str, bytes]]:
-    name = "self" if pid == os.getpid() else "an ancestor"
+    name = "self" if pid == os.getpid() else "another"
     for file in ("environ", "cmdline"):
         try:
             yield f"{file} of {name}", Path(f"/proc/{pid}/{file}").read_bytes()

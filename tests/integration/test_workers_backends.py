@@ -9,7 +9,6 @@ import ast
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,28 +23,19 @@ from tests.support.training.backend_interpreters import interpreter
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
-GUARD = """
-import os, sys, tempfile, time
-from workers.backends.selection import BackendSelection
-from workers.backends.fork_safety import ForkGuard
-from workers.objective.task import Task
-from workers.trial.trial_process import start_process, wait_for_end
+#: Loaded by every interpreter at its start. In a fork server it computes once that is ready.
+COMPUTES = """
+import gc, pathlib, sys, threading, time
 
-selection = BackendSelection(os.environ)
-selection.preimport("keras", os.environ)
-guard = ForkGuard()
-print("loaded", selection.loaded, guard.may_fork())
-import keras, numpy
-keras.ops.matmul(numpy.ones((500, 500), "float32"), numpy.ones((500, 500), "float32"))
-print("after an operation", guard.may_fork())
-root = tempfile.mkdtemp()
-task = Task(objective="backends_trials:train", params={"epochs": 2}, seed=1, trial=0, attempt_no=1,
-    metrics=[{"name": "val_accuracy", "goal": "maximize"}], reproducibility="seeded",
-    code_root=None, log_root=root, checkpoint_root=root, run_dir="run", checkpoint_dir="run")
-process = start_process(task, fork=guard.may_fork(), forget=lambda: None)
-assert wait_for_end(process, time.monotonic() + 120)
-print("ended", [m["outcome"] for m in process.messages() if m["kind"] == "end"])
-process.close()
+def compute():
+    while not gc.get_freeze_count():
+        time.sleep(0.01)
+    import keras, numpy
+    keras.ops.matmul(numpy.ones((500, 500), "float32"), numpy.ones((500, 500), "float32"))
+    pathlib.Path("computed").touch()
+
+if "workers.trial.fork_server" in sys.orig_argv:
+    threading.Thread(target=compute, daemon=True).start()
 """
 METRICS = [{"name": "val_accuracy", "goal": "maximize"}]
 BACKENDS = [
@@ -206,21 +196,28 @@ def test_a_backend_that_is_missing_is_named_with_what_to_type(bench: Bench) -> N
 
 
 @pytest.mark.slow
-def test_a_process_that_ran_an_operation_is_not_forked_any_more(bench: Bench) -> None:
-    env = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}",
-        "KERAS_BACKEND": bench.backend,
-        "CUDA_VISIBLE_DEVICES": "-1",
+def test_a_fork_server_that_ran_an_operation_is_not_forked_any_more(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(COMPUTES)
+    peer = Peer()
+    worker = Started(
+        ["run", "--name=w2"],
+        tmp_path / "home",
+        peer,
+        python=bench.python,
+        PYTHONPATH=os.pathsep.join(map(str, (tmp_path, ROOT, HERE))),
+        KERAS_BACKEND=bench.backend,
         # PyTorch computes in one thread where it is given one, and then nothing hangs.
-        "OMP_NUM_THREADS": "2",
-    }
-    done = subprocess.run(
-        [bench.python, "-c", GUARD], env=env, capture_output=True, text=True, check=False
+        OMP_NUM_THREADS="2",
     )
+    try:
+        wait_until(lambda: (tmp_path / "home/computed").exists(), "no operation", seconds=120)
+        finish = peer.wait_finish(peer.offer("backends_trials:train", metrics=METRICS), 120)
 
-    assert done.stdout.splitlines() == [
-        f"loaded {bench.backend} True",
-        "after an operation False",
-        "ended ['complete']",
-    ], done.stderr
+        assert finish["outcome"] == "complete", finish["error"]
+        assert worker.wait_log("trial started")["fork"] is False
+        assert worker.wait_log("no fork server: trials get a fresh interpreter")["reason"]
+    finally:
+        worker.close()
+        peer.close()

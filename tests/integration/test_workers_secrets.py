@@ -75,6 +75,22 @@ def test_what_is_there_would_be_found(look: Look) -> None:
     assert "memory of self" in found
 
 
+def test_a_trial_cannot_touch_what_the_next_one_is_forked_from(peer: Peer, tmp_path: Path) -> None:
+    peer.offer("secrets_trials:tamper")
+    worker = Started(
+        ["run", "--name=w1", "--preimport=none"],
+        tmp_path / "home",
+        peer,
+        wrapper=["-c", WITHOUT_PTRACE],
+    )
+    try:
+        finish = peer.wait_finish("s1-t0-a1", 60)
+        assert finish["values"] == [1.0], "the fork server is there"
+        assert json.loads((worker.run_dir() / "found.json").read_text()) == ["closed"]
+    finally:
+        worker.close()
+
+
 def test_a_trial_is_told_neither_the_home_nor_any_address(
     peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

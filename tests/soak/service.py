@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.chaos.fleet import Fleet
 from tests.chaos.objectives.planting import GUARD, ORDERS
-from tests.chaos.processes import children, is_alive
+from tests.support.processes import children, is_alive
 from tests.support.service_process import ROOT, TOKEN
 
 START_S, END_S = 60.0, 30.0

@@ -17,8 +17,10 @@ from workers.backends import devices
 from workers.backends.choice import BackendChoice, choose, choose_default, problem
 from workers.backends.devices import take_device
 from workers.backends.fork_safety import started
+from workers.backends.preimport import preimport
 from workers.backends.selection import BackendSelection, code_asks
 from workers.backends.trial import BackendError, prepare, say_if_overruled
+from workers.trial.fork_server import Imported
 
 ENVIRONMENT = BackendChoice(name="tensorflow", source="environment")
 INSTALLED = BackendChoice(name="tensorflow", source="installed")
@@ -181,27 +183,26 @@ def test_a_trial_of_another_backend_gets_a_fresh_interpreter(tmp_path: Path) -> 
     plain = selection.choose(assignment(), None)
     by_spec = selection.choose(assignment(backend="torch"), tmp_path)
 
-    # Nothing is loaded: whatever the trial wants, a fork can still import it.
-    assert all(selection.suits(wanted) for wanted in (own, plain, by_spec, None))
-    selection.loaded = "tensorflow"
-    assert [selection.suits(wanted) for wanted in (own, plain, by_spec, None)] == [
-        *(False, True, False, True)
-    ]
+    # Nothing is imported: whatever the trial wants, a fork can still import it.
+    nothing = Imported(backend=None, facts={})
+    assert all(nothing.suits(wanted) for wanted in (own, plain, by_spec, None))
+    imported = Imported(backend="tensorflow", facts={})
     unclear = BackendChoice(name=None, source="code")
-    assert not selection.suits(unclear)
+    assert [imported.suits(wanted) for wanted in (own, plain, by_spec, None, unclear)] == [
+        *(False, True, False, True, False)
+    ]
 
 
 def test_no_backend_of_a_worker_is_an_error_of_its_environment(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     environ = {"KERAS_BACKEND": "nothing-there", "HOME": str(tmp_path)}
-    selection = BackendSelection(environ)
 
-    selection.preimport("keras", environ)
+    backend = preimport("keras", environ)
 
     if choices.is_installed("keras"):
         assert "nothing-there" in caplog.records[-1].__dict__["reason"]
-    assert selection.loaded is None
+    assert backend is None
     assert environ["KERAS_BACKEND"] == "nothing-there"
 
 
@@ -209,7 +210,7 @@ def test_what_a_backend_has_started_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     names = ("torch", "jax._src.xla_bridge", "tensorflow.python.eager.context")
     for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
-    assert started() is None
+    assert started() == ""
 
     stand_ins = (
         SimpleNamespace(cuda=SimpleNamespace(is_initialized=lambda: True)),
@@ -218,10 +219,10 @@ def test_what_a_backend_has_started_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     )
     for name, stand_in in zip(names, stand_ins, strict=True):
         monkeypatch.setitem(sys.modules, name, stand_in)
-        assert started() is not None, name
+        assert started() != "", name
         # A release that has other names says nothing.
         monkeypatch.setitem(sys.modules, name, SimpleNamespace())
-        assert started() is None, name
+        assert started() == "", name
 
 
 def test_device_settings_are_defaults_that_a_user_may_set(

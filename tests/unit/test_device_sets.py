@@ -107,11 +107,11 @@ def test_one_gpu_of_several_that_does_not_answer_is_named(six_gpus: Path) -> Non
 
 def test_config_json_describes_every_device_and_the_first_as_before(six_gpus: Path) -> None:
     info = _info("gpu", ["GPU-1", "GPU-2"])
-    facts = Environment(info, {}).facts
+    facts = Environment(info, {}, {}).facts
 
     assert [device["uuid"] for device in facts["devices"]] == ["GPU-1", "GPU-2"]
     assert facts["gpu"] == facts["devices"][0]
-    on_cpu = Environment(_info("cpu", []), {}).facts
+    on_cpu = Environment(_info("cpu", []), {}, {}).facts
     assert (on_cpu["devices"], on_cpu["gpu"]) == ([], None)
 
 

@@ -197,7 +197,7 @@ def test_config_holds_what_repeats_a_trial_and_no_secret() -> None:
         ),
     }
     info = WorkerInfo(name="w", host="h", pid=1, image="team/train@sha256:0")
-    config: dict[str, Any] = Environment(info, environ).config(
+    config: dict[str, Any] = Environment(info, environ, {}).config(
         assignment({"spec": {"study": "s"}, "git_commit": "abc"})
     )
 
@@ -237,7 +237,7 @@ def test_config_says_of_the_image_what_the_server_has_verified() -> None:
 
 def image_of(info: WorkerInfo, config: dict[str, Any]) -> dict[str, Any]:
     """Return what `config.json` says of the image."""
-    found = Environment(info, {}).config(assignment(config))
+    found = Environment(info, {}, {}).config(assignment(config))
     return {name: found[name] for name in ("image", "lock", "files", "image_verified")}
 
 

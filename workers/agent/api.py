@@ -8,7 +8,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from tuner.errors import FencedError, SetupError, UnavailableError
 from tuner.protocol import (
@@ -28,7 +28,6 @@ from tuner.protocol import (
 )
 from tuner.runtime.light_httpx import httpx
 from tuner.security.trust import Trust, explain_tls
-from workers.host.erasing import erase
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +99,6 @@ class WorkerApi:
 
     def __init__(self, url: str, token: str, trust: Trust = _TRUST) -> None:
         self._urls = _urls(url)
-        self._secrets = [token]
         self._trust = trust
         for one in self._urls:
             trust.require_private(one)
@@ -145,9 +143,6 @@ class WorkerApi:
                 f"install release {data.get('release')} of tuner-service here, or update the server"
             )
         redis_url = data.get("redis_url")
-        password = urlsplit(redis_url or "").password
-        if password and password not in self._secrets:
-            self._secrets.append(password)
         return ServerConfig(
             release=str(data.get("release", "")),
             redis_url=redis_url and self._trust.complete(str(redis_url)),
@@ -212,11 +207,6 @@ class WorkerApi:
         if response.status_code != 200:
             raise MissingCodeError(f"code snapshot {sha256}: {_reason(response)}")
         return response.content
-
-    def forget(self) -> None:
-        """Erase token and passwords; for a forked process, which inherits them in its memory."""
-        self._client.headers.pop("Authorization", None)
-        erase([secret.encode() for secret in self._secrets])
 
     def close(self) -> None:
         """Close the connection."""

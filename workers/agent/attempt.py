@@ -107,10 +107,11 @@ class RunningAttempt:
         if task is None:
             return self._failed("preempted", "the worker was asked to leave before the start")
         self._code_root = task.code_root
-        fork = self._post.may_fork(None if task.command else task.choice)
-        process = start_process(task, fork=fork, forget=self._post.api.forget)
+        may_fork = self._post.may_fork(None if task.command else task.choice)
+        process = start_process(task, self._post.forks if may_fork else None)
         self._post.on_trial(process.pid)
-        logger.info("trial started", extra={**self._facts(), "pid": process.pid, "fork": fork})
+        facts = {**self._facts(), "pid": process.pid, "fork": process.is_fork}
+        logger.info("trial started", extra=facts)
         try:
             self._watch(process)
         finally:
@@ -120,7 +121,9 @@ class RunningAttempt:
         return self._describe_end(process)
 
     def _end_left_behind(self, trial: int) -> None:
-        said = end_left_behind(trial, self._post.info.device_ids)
+        forks = self._post.forks.pid
+        own = () if forks is None else (forks,)
+        said = end_left_behind(trial, self._post.info.device_ids, own=own)
         if said:
             logger.warning("processes left behind", extra={**self._facts(), "reason": said})
             self._files.note(said)
@@ -150,7 +153,7 @@ class RunningAttempt:
             code_root=code_root,
             log_root=post.log_root,
             checkpoint_root=post.checkpoint_root,
-            preimport=post.backends.loaded is not None,
+            preimport=post.forks.imported.backend is not None,
             backend=backend,
             # All of them, unless the server is of an earlier release, which knows of only one.
             devices=post.info.device_ids[: self._assignment.devices or None],

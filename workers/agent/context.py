@@ -11,10 +11,10 @@ from tuner.protocol import BEAT_S, Reply, WorkerInfo
 from workers.agent.api import WorkerApi
 from workers.agent.code_cache import CodeCache
 from workers.backends.choice import BackendChoice
-from workers.backends.fork_safety import ForkGuard
 from workers.backends.selection import BackendSelection
 from workers.host.shutdown import Shutdown
 from workers.records.environment import Environment
+from workers.trial.fork_client import ForkClient
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ class WorkerContext:
     info: WorkerInfo
     environment: Environment
     code: CodeCache
-    guard: ForkGuard
+    forks: ForkClient
     leave: Shutdown
     log_root: Path
     checkpoint_root: Path
-    #: The Keras backend here and in each trial.
+    #: The Keras backend of each trial.
     backends: BackendSelection
     beat_s: float = BEAT_S
     #: Called with the process id of a trial that starts, and with None when it has ended.
@@ -55,19 +55,19 @@ class WorkerContext:
             self.drain, self.drain_reason = True, reply.reason
 
     def may_fork(self, backend: BackendChoice | None) -> bool:
-        """Return whether the process of a trial may be forked from this one.
+        """Return whether the process of a trial can be a fork, and has the right backend then.
 
         Args:
-            backend: the trial's Keras backend.
+            backend: the trial's Keras backend; None: any.
         """
-        if self.info.isolation != "fork" or not self.guard.may_fork():
+        if self.info.isolation != "fork" or not self.forks.can_fork():
             return False
-        if self.backends.suits(backend):
+        if self.forks.imported.suits(backend):
             return True
         wants = None if backend is None else backend.to_json()
         logger.info(
             "fresh interpreter for another backend of Keras",
-            extra={"wants": wants, "has": self.backends.loaded},
+            extra={"wants": wants, "has": self.forks.imported.backend},
         )
         return False
 

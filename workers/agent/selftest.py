@@ -68,7 +68,7 @@ class SelfTest:
                 "checkpoint root": str(post.checkpoint_root),
                 "code cache": str(post.code.root),
             },
-            backend=post.backends.loaded,
+            backend=post.forks.imported.backend,
         )
         self._problem = self._start(task)
 

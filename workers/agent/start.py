@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import os
 import socket
-import warnings
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +21,6 @@ from workers.agent.context import WorkerContext
 from workers.agent.version_check import first_call, require_current, require_fit
 from workers.agent.worker import Worker
 from workers.backends.devices import take_device
-from workers.backends.fork_safety import ForkGuard, preimport_numpy
 from workers.backends.selection import BackendSelection
 from workers.host.device_sets import parse_device, resolve_visible
 from workers.host.devices import DeviceError, check_gpus
@@ -37,6 +34,7 @@ from workers.host.shared_roots import require_shared_roots
 from workers.host.shutdown import Shutdown, exit_quietly_on_signals
 from workers.records.environment import Environment
 from workers.stint import Stint, StintLimits
+from workers.trial.fork_client import ForkClient
 
 logger = logging.getLogger(__name__)
 
@@ -85,26 +83,29 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
     # What users' code inherits: backends are imported with it, and so is every trial.
     backends = BackendSelection(environ)
     take_device(kind, environ, backends.default_name)
+    # Otherwise the import prints a dozen lines about the CPU; warnings and errors stay.
+    environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     api = WorkerApi(options.api_url, load_token(environ), options.trust)
     for key in SECRETS:
         environ.pop(key, None)
     wipe_environment(SECRETS)
+    forks = ForkClient(arguments.preimport, arguments.name)
     info = _info(arguments, options, kind, device_ids, find_facts(environ))
     tell = _teller(arguments.status_fd)
     try:
         require_fit(api, info)
         with announced(api, info):
-            backends.preimport(arguments.preimport, environ)
-            preimport_numpy()
-        # 3.12 warns of forks with threads; the guard knows which ones are harmless.
-        warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
+            forks.wait_ready()
+        if arguments.isolation == "spawn":
+            # It has said what it imported, which is all that is needed of it.
+            forks.close()
         _work(
             WorkerContext(
                 api=api,
                 info=info,
-                environment=Environment(info, environ),
+                environment=Environment(info, environ, forks.imported.facts),
                 code=CodeCache(options.code_root, api.code),
-                guard=ForkGuard(),
+                forks=forks,
                 leave=Shutdown(),
                 log_root=options.log_root,
                 checkpoint_root=options.checkpoint_root,
@@ -126,6 +127,7 @@ def run_worker(arguments: WorkerArguments, environ: MutableMapping[str, str]) ->
         logger.error("worker leaves", extra={"reason": str(exc)})
         return EXIT_AWAY
     finally:
+        forks.close()
         api.close()
     return EXIT_LEFT
 
@@ -135,9 +137,6 @@ def _work(post: WorkerContext, limits: StintLimits, *, tell: Callable[[str], Non
     if config is None:
         return
     post.beat_s = config.beat_s
-    # What exists now lives as long as the worker: collections in forked trials need not copy it.
-    gc.collect()
-    gc.freeze()
     logger.info("worker ready", extra={"device": post.info.device, "server": post.api.url})
     Worker(post, redis_url=config.redis_url, tell=tell, stint=Stint(limits)).run()
     require_current(post)

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import logging
 import sys
 from typing import Any
 
 from workers.host.linux import thread_count
-
-logger = logging.getLogger(__name__)
-
-
-def preimport_numpy() -> None:
-    """Import numpy: every seeded trial needs it, and the import takes longer than a short trial."""
-    if importlib.util.find_spec("numpy") is not None:
-        # numpy loads this part on first use.
-        importlib.import_module("numpy.random")
 
 
 class ForkGuard:
@@ -32,32 +20,23 @@ class ForkGuard:
     def __init__(self) -> None:
         self.baseline = thread_count()
 
-    def may_fork(self) -> bool:
-        """Return whether no thread was added and no backend has started."""
+    def problem(self) -> str:
+        """Return why this process must not be forked, empty if it may be."""
+        if reason := started():
+            return reason
         count = thread_count()
-        reason = started()
-        if count <= self.baseline and reason is None:
-            return True
-        logger.warning(
-            "the trial gets a fresh interpreter instead of a fork of this process",
-            extra={
-                "reason": reason or "it has grown threads",
-                "threads": count,
-                "baseline": self.baseline,
-            },
-        )
-        return False
+        return "" if count <= self.baseline else f"it has {count} threads, not {self.baseline}"
 
 
-def started() -> str | None:
-    """Return what has been started, in words; None when nothing was."""
+def started() -> str:
+    """Return what has been started, in words; empty if nothing was."""
     if _says(_attribute("torch", "cuda"), "is_initialized"):
         return "PyTorch has opened a GPU"
     if _says(sys.modules.get("jax._src.xla_bridge"), "backends_are_initialized"):
         return "JAX has opened its devices"
     if getattr(_attribute("tensorflow.python.eager.context", "_context"), "_initialized", False):
         return "TensorFlow has run an operation"
-    return None
+    return ""
 
 
 def _attribute(module: str, name: str) -> Any:

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 #: Added to a trial's OOM score: its worker, which holds TensorFlow in memory too, must survive.
 OOM_SCORE = 300
 
@@ -19,7 +20,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def die_with_parent(parent: int) -> None:
     """Make the kernel kill this process when `parent` dies, for whatever reason.
 
-    The request is tied to the *thread* that started this process: start it from the main thread.
+    The request is tied to the *thread* that started this process, or to the one that has adopted
+    it: start it from the main thread.
 
     Args:
         parent: process id; if it is no longer the parent, this process exits immediately.
@@ -37,6 +39,11 @@ def be_killed_first() -> None:
     path = Path("/proc/self/oom_score_adj")
     with contextlib.suppress(OSError, ValueError):
         path.write_text(str(min(1000, int(path.read_text()) + OOM_SCORE)))
+
+
+def set_process_name(name: str) -> None:
+    """Set the name under which `ps` and `top` show this process, at most 15 bytes."""
+    _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def thread_count() -> int:

@@ -99,20 +99,21 @@ def end_orphans(own: Collection[int]) -> list[Orphan]:
     return list(ended.values())
 
 
-def end_left_behind(trial: int, gpus: Sequence[str]) -> str:
+def end_left_behind(trial: int, gpus: Sequence[str], *, own: Collection[int]) -> str:
     """End what a trial has left behind; return a description of it, empty if there was nothing.
 
     Args:
         trial: process id of the trial, which is dead, as is everything that stayed in its group.
         gpus: UUIDs of the worker's devices, whose memory the orphans may hold.
+        own: processes that outlive the trial.
     """
     reap_orphans(())
-    if not [orphan for orphan in find_orphans(()) if orphan.group != trial]:
-        end_orphans(())
+    if not [orphan for orphan in find_orphans(own) if orphan.group != trial]:
+        end_orphans(own)
         return ""
     # The library identifies processes by the host's numbers, which a container does not have.
     before = memory_in_use(gpus)
-    ended = [orphan for orphan in end_orphans(()) if orphan.group != trial]
+    ended = [orphan for orphan in end_orphans(own) if orphan.group != trial]
     after = memory_in_use(gpus)
     text = "ended with the trial, though they had left it: " + "; ".join(describe(ended))
     freed = [

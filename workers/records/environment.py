@@ -11,15 +11,21 @@ from typing import Any
 
 from tuner.protocol import IMAGE_FACTS, Assignment, WorkerInfo
 from workers.backends.choice import BackendChoice
-from workers.backends.versions import build_facts, library_versions
+from workers.backends.versions import library_versions
 from workers.host.devices import describe_gpu
 from workers.records.variables import numeric_environment
 
 
 class Environment:
-    """What does not change while a worker lives; read once."""
+    """What does not change while a worker lives; read once.
 
-    def __init__(self, info: WorkerInfo, environ: Mapping[str, str]) -> None:
+    Args:
+        build_facts: how the backends of its trials were built.
+    """
+
+    def __init__(
+        self, info: WorkerInfo, environ: Mapping[str, str], build_facts: Mapping[str, Any]
+    ) -> None:
         self._info = info
         devices = [describe_gpu(uuid) for uuid in info.device_ids]
         #: The worker's part of `config.json`.
@@ -29,7 +35,11 @@ class Environment:
             "isolation": info.isolation,
             "platform": platform.platform(),
             "command": [sys.executable, *sys.argv],
-            "versions": _versions(),
+            "versions": {
+                "python": platform.python_version(),
+                **library_versions(),
+                **build_facts,
+            },
             "package_lock": _package_lock(),
             # The fields for a single device also describe the first of several.
             "gpu": devices[0] if devices else None,
@@ -76,10 +86,6 @@ class Environment:
         image = info.image or theirs.get("image")
         said = "stated" if info.image else None
         return {"image": image, "lock": info.lock, "files": info.files, "image_verified": said}
-
-
-def _versions() -> dict[str, Any]:
-    return {"python": platform.python_version(), **library_versions(), **build_facts()}
 
 
 def _package_lock() -> str:

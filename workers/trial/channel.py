@@ -30,10 +30,14 @@ class Channel:
 
     Args:
         connection: a connected stream socket.
+        max_line_bytes: limit of what the other side sends at once; None for a trusted one.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(
+        self, connection: socket.socket, *, max_line_bytes: int | None = MAX_LINE_BYTES
+    ) -> None:
         self.socket = connection
+        self._max_line_bytes = max_line_bytes
         self.closed = False
         self._buffer = bytearray()
 
@@ -76,8 +80,8 @@ class Channel:
             if not data:
                 self.closed = True
             self._buffer += data
-            if len(self._buffer) > MAX_LINE_BYTES:
-                raise ChannelError(f"a message is larger than {MAX_LINE_BYTES} bytes")
+            if self._max_line_bytes is not None and len(self._buffer) > self._max_line_bytes:
+                raise ChannelError(f"a message is larger than {self._max_line_bytes} bytes")
             if len(data) < 65536:
                 break
         if b"\n" not in self._buffer:

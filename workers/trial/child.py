@@ -1,8 +1,8 @@
 """The process of one trial: runs the objective and tells its worker how it ended.
 
 It never talks to the service, holds no token, and dies with its worker. `python -m
-workers.trial.child` is the fresh interpreter of `--isolation spawn`; a forked worker calls
-`run_trial` itself.
+workers.trial.child` is the fresh interpreter of `--isolation spawn`; a fork calls `run_next_task`
+itself.
 """
 
 from __future__ import annotations
@@ -235,19 +235,24 @@ def _failed(cause: Cause, error: str) -> dict[str, Any]:
     return {"outcome": "failed", "cause": cause, "error": error}
 
 
-def main(fd: int, parent: int) -> NoReturn:
-    """Run as the fresh process of one trial; the first message on `fd` is the task."""
-    die_with_parent(parent)
-    channel = Channel(socket.socket(fileno=fd))
+def run_next_task(fd: int, worker: int) -> NoReturn:
+    """Wait for a task, the first message on `fd`, and run it; exit if the worker dies before.
+
+    Args:
+        fd: this side's end of the channel.
+        worker: process id of the worker, the parent of this process when the task comes.
+    """
+    # A task holds the curve so far; the worker keeps to the limits of the protocol.
+    channel = Channel(socket.socket(fileno=fd), max_line_bytes=None)
     messages: list[dict[str, Any]] = []
     while not messages:
         channel.wait(60.0)
         messages = channel.receive()
         if channel.closed:
             os._exit(1)
-    task = Task(**messages[0])
-    run_trial(task, channel)
+    die_with_parent(worker)
+    run_trial(Task(**messages[0]), channel)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    run_next_task(int(sys.argv[1]), int(sys.argv[2]))

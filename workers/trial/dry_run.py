@@ -74,7 +74,7 @@ def try_trial(
             backend=BackendSelection(os.environ).choose(assignment, code_root),
         )
         task.run.open(make=True).close()
-        process = start_process(task, fork=False, forget=lambda: None)
+        process = start_process(task, None)
         found: list[dict[str, Any]] = []
         try:
             message = _first_message(process, started + timeout_s, found)

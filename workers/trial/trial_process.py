@@ -8,23 +8,18 @@ import os
 import select
 import signal
 import socket
-import stat
 import subprocess
 import time
-from collections.abc import Callable
 from typing import Any
 
-from tuner.runtime.logs import reset_logging
-from tuner.security.secrecy import set_readable
-from workers.host.interpreter import SECRETS, python_command, scrubbed
-from workers.host.linux import die_with_parent, kill_group
+from workers.host.interpreter import python_command, scrubbed
+from workers.host.linux import kill_group
 from workers.host.memory import oom_kills
 from workers.host.orphans import reap_orphans
-from workers.host.shutdown import AFTER_TRIAL
 from workers.objective.session import Word
 from workers.objective.task import SHOW_STACK, Task
 from workers.trial.channel import Channel, ChannelError
-from workers.trial.child import run_trial
+from workers.trial.fork_client import ForkClient
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +28,14 @@ class TrialProcess:
     """A started process; made by `start_process`. Mutable: it runs, then it has an exit status.
 
     Args:
-        pid: leader of a session and process group of its own.
+        pid: a child of this process, leader of a session and process group of its own.
         channel: this side's end.
+        is_fork: whether it is a fork of the fork server.
     """
 
-    def __init__(self, pid: int, channel: Channel) -> None:
+    def __init__(self, pid: int, channel: Channel, *, is_fork: bool) -> None:
         self.pid = pid
+        self.is_fork = is_fork
         self.channel = channel
         #: Exit status or minus the signal; None until it is reaped.
         self.status: int | None = None
@@ -115,83 +112,47 @@ class TrialProcess:
         self.channel.close()
 
 
-def start_process(task: Task, *, fork: bool, forget: Callable[[], None]) -> TrialProcess:
-    """Start the process of a trial.
+def start_process(task: Task, forks: ForkClient | None) -> TrialProcess:
+    """Start the process of a trial: a fork, or a fresh interpreter if there can be none.
 
     Args:
-        fork: whether to fork this process, which must have one thread and must not have run a
-            TensorFlow operation; otherwise a fresh interpreter is started.
-        forget: called in a forked process, to erase the secrets that it inherits in memory.
+        forks: the fork server; None: a fresh interpreter is wanted.
+
+    Raises:
+        OSError: there is no memory, or no pid, for one more process.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        pid = _fork(task, theirs, forget) if fork else _spawn(theirs)
-    process = TrialProcess(pid, Channel(ours))
-    if not fork:
-        with contextlib.suppress(OSError):
-            process.channel.send(task.to_json())
+    process = (None if forks is None else _fork(forks)) or _spawn()
+    # It may be dead by now.
+    with contextlib.suppress(OSError):
+        process.channel.send(task.to_json())
     return process
 
 
-def _spawn(theirs: socket.socket) -> int:
-    command = [*python_command(), "workers.trial.child", str(theirs.fileno()), str(os.getpid())]
-    process = subprocess.Popen(
-        command,
-        pass_fds=[theirs.fileno()],
-        stdin=subprocess.DEVNULL,
-        env=scrubbed(os.environ),
-        start_new_session=True,
-    )
+def _fork(forks: ForkClient) -> TrialProcess | None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        pid = forks.fork(theirs)
+    if pid is None:
+        # A fork that comes too late finds its channel closed, and exits.
+        ours.close()
+        return None
+    return TrialProcess(pid, Channel(ours), is_fork=True)
+
+
+def _spawn() -> TrialProcess:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        fd = theirs.fileno()
+        process = subprocess.Popen(
+            [*python_command(), "workers.trial.child", str(fd), str(os.getpid())],
+            pass_fds=[fd],
+            stdin=subprocess.DEVNULL,
+            env=scrubbed(os.environ),
+            start_new_session=True,
+        )
     # It is reaped by its number; the object must not wait for it as well.
     process.returncode = 0
-    return process.pid
-
-
-def _fork(task: Task, theirs: socket.socket, forget: Callable[[], None]) -> int:
-    parent = os.getpid()
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        die_with_parent(parent)
-        os.setsid()
-        _reset_signals()
-        _cut_off(keep=theirs.fileno())
-        reset_logging()
-        for key in SECRETS:
-            os.environ.pop(key, None)
-        forget()
-        # A trial belongs to the user: it may be inspected, and has nothing to hide any more.
-        set_readable(readable=True)
-        run_trial(task, Channel(theirs))
-    finally:
-        # Whatever happens, this copy of the worker must never return into the worker's loop.
-        os._exit(70)
-
-
-def _reset_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, AFTER_TRIAL):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def _cut_off(keep: int) -> None:
-    """Replace every inherited socket and pipe by the null device.
-
-    The server and Redis must see a dead worker's connections end, and no descriptor may be reused
-    for a new file while an old object would still close it when collected.
-    """
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    os.dup2(null, 0)
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - one system call less for each name
-        fd = int(name)
-        if fd <= 2 or fd == keep:
-            continue
-        with contextlib.suppress(OSError):
-            mode = os.fstat(fd).st_mode
-            if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
-                os.dup2(null, fd, inheritable=False)
-    os.close(null)
+    return TrialProcess(process.pid, Channel(ours), is_fork=False)
 
 
 def wait_for_end(process: TrialProcess, deadline: float) -> bool:

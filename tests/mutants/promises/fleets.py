@@ -73,14 +73,47 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        name="secret-across-pieces",
-        promise="A secret is erased wherever it lies in a trial's memory.",
-        file="workers/host/erasing.py",
-        old="min(at + _AT_ONCE + length, end)",
-        new="min(at + _AT_ONCE, end)",
+        name="fork-server-open-to-trials",
+        promise="No trial changes what the next one is forked from.",
+        file="workers/trial/fork_server.py",
+        old="set_readable(readable=False)",
+        new="set_readable(readable=True)",
         tests=(
-            "tests/unit/test_erasing.py::"
-            "test_every_copy_is_erased_and_untouched_memory_stays_untouched",
+            "tests/integration/test_workers_secrets.py::"
+            "test_a_trial_cannot_touch_what_the_next_one_is_forked_from",
+        ),
+    ),
+    Mutant(
+        name="fork-server-taken-for-left-behind",
+        promise="The fork server outlives a trial that leaves processes behind.",
+        file="workers/agent/attempt.py",
+        old="own = () if forks is None else (forks,)",
+        new="own = ()",
+        tests=(
+            "tests/integration/test_workers_forks.py::"
+            "test_every_trial_is_a_fork_of_one_process_and_a_child_of_the_worker",
+        ),
+    ),
+    Mutant(
+        name="dead-fork-server-is-asked-for-ever",
+        promise="A fork server that has died is replaced.",
+        file="workers/trial/fork_client.py",
+        old="if time.monotonic() < self._start_at:",
+        new="if time.monotonic() > 0:",
+        tests=(
+            "tests/integration/test_workers_forks.py::"
+            "test_a_fork_server_that_dies_costs_no_trial_and_is_replaced",
+        ),
+    ),
+    Mutant(
+        name="fork-outlives-worker",
+        promise="A trial dies with its worker.",
+        file="workers/trial/child.py",
+        old="die_with_parent(worker)",
+        new="_ = worker",
+        tests=(
+            "tests/integration/test_workers_forks.py::"
+            "test_the_fork_server_and_the_trial_die_with_their_worker",
         ),
     ),
 )

@@ -65,7 +65,7 @@ class BoardLab:
         self.log_root = self.settings.log_root
         self._service = Service(self.storage, self.settings)
         facts = WorkerInfo(name="lab-1", host="lab", pid=1, isolation="spawn")
-        self._environment = Environment(facts, {"TF_DETERMINISTIC_OPS": "1"})
+        self._environment = Environment(facts, {"TF_DETERMINISTIC_OPS": "1"}, {})
 
     def close(self) -> None:
         """Close the database."""

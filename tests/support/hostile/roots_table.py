@@ -84,7 +84,6 @@ OTHERS = {
     "workers/backends/selection.py": "the user's code, unpacked",
     "workers/agent/code_cache.py": "the worker's code, in its home",
     "workers/command/workplace.py": "the user's code, unpacked, and a copy of it in its home",
-    "workers/host/erasing.py": "/proc of this process",
     "workers/fleet/fleet_health.py": "what the supervisor of the host's fleet writes",
     "workers/host/image_facts.py": "the file of the image's facts, which its build has written",
     "workers/host/linux.py": "/proc of this process",

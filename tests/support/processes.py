@@ -17,6 +17,19 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def name(pid: int) -> str:
+    """Return the name under which `ps` shows a process; empty: there is none."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def fork_server(worker: int) -> int | None:
+    """Return the process that a worker forks its trials from; None: there is none now."""
+    found = [pid for pid in children(worker) if name(pid) == "tuner-forks" and is_alive(pid)]
+    return found[0] if found else None
+
+
 def state(pid: int) -> str:
     """Return the kernel's letter for the state of a process (T: stopped); empty: there is none."""
     with contextlib.suppress(OSError):
