@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import itertools
 import os
 import re
 import sys
@@ -23,6 +24,18 @@ _FIRST = (
 )
 
 
+#: In `sys.modules` of a fork, this name comes after the last module that no user's code imported.
+_MARK = "workers.objective.inherited"
+
+
+def mark_inherited() -> None:
+    """Note that no user's code has been imported so far, so that forks need not look through it.
+
+    Merely to look at a thousand modules would copy their memory into each fork.
+    """
+    sys.modules[_MARK] = ModuleType(_MARK)
+
+
 def loaded_files(code_root: str | None) -> list[str]:
     """Return the files below the code folder that this process has imported, as relative paths.
 
@@ -31,10 +44,11 @@ def loaded_files(code_root: str | None) -> list[str]:
     if code_root is None:
         return []
     start = os.path.join(code_root, "")  # noqa: PTH118 - compared as text
+    names = list(itertools.takewhile(lambda name: name != _MARK, reversed(sys.modules)))
     found = {
-        name.removeprefix(start)
-        for module in list(sys.modules.values())
-        if (name := _file_of(module)).startswith(start)
+        path.removeprefix(start)
+        for name in names
+        if (path := _file_of(sys.modules.get(name))).startswith(start)
     }
     return fitting_modules(sorted(found))
 

@@ -15,6 +15,7 @@ answered with the trial's process id, or with the reason why there must be no mo
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import json
 import logging
@@ -36,10 +37,13 @@ from workers.backends.versions import build_facts
 from workers.host.linux import die_with_parent, set_process_name
 from workers.host.options import load_log_format
 from workers.host.shutdown import AFTER_TRIAL
+from workers.objective.own_modules import mark_inherited
 from workers.trial.child import run_next_task
 
 logger = logging.getLogger(__name__)
 
+# It keeps Python's lock, as a fork must.
+_libc = ctypes.PyDLL(None, use_errno=True)
 #: Maximum number of bytes of a message.
 MESSAGE_BYTES = 65_536
 
@@ -94,6 +98,7 @@ def main(fd: int, parent: int, wanted: str, name: str) -> NoReturn:
     backend = preimport(wanted, os.environ)
     preimport_numpy()
     guard = ForkGuard()
+    mark_inherited()
     # What exists now lives as long as this process: collections in trials need not copy it.
     gc.collect()
     gc.freeze()
@@ -130,7 +135,10 @@ def _fork_twice(channel: int, worker: int) -> int:
     """
     reader, writer = os.pipe()
     try:
-        between = os.fork()
+        # Without what Python does in each fork: this one only forks again.
+        between = _libc.fork()
+        if between < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         if between == 0:
             _fork_once_more(channel, worker, writer)
     finally:
