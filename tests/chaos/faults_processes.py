@@ -10,7 +10,7 @@ from tests.chaos.faults import DATABASE, EVERYTHING, FLEETS, SERVERS, Fault, Fau
 from tests.chaos.fleet import Fleet
 from tests.chaos.stack import LEASE_S, Kind
 from tests.support.patience import wait_until
-from tests.support.processes import is_alive, send, state
+from tests.support.processes import fork_server, is_alive, send, state
 from tests.support.service_process import ServiceProcess
 
 #: Longer than a lease and the beat before it.
@@ -38,6 +38,17 @@ class KillWorker(Fault):
         killed = send(worker, signal.SIGKILL)
         wait_until(lambda: not is_alive(trial), "the trial dies with its worker", seconds=30)
         return killed
+
+
+class LoseForkServer(Fault):
+    """The process that a worker forks its trials from is killed, or stands still for good."""
+
+    def begin(self) -> bool:
+        found = [fork_server(pid) for fleet in self.stack.fleets for pid in fleet.workers()]
+        pids = [pid for pid in found if pid is not None]
+        number = self.chance.choice([signal.SIGKILL, signal.SIGSTOP])
+        self.said = number.name
+        return bool(pids) and send(self.chance.choice(pids), number)
 
 
 class KillSupervisor(Fault):
@@ -181,6 +192,7 @@ class PowerCut(Fault):
 _PG: tuple[Kind, ...] = ("postgresql",)
 KINDS: dict[str, FaultKind] = {
     "kill work-horse": FaultKind(make=KillTrial),
+    "lose fork server": FaultKind(make=LoseForkServer),
     "kill worker": FaultKind(make=KillWorker),
     "kill supervisor": FaultKind(make=KillSupervisor, lasts=(0.0, 0.5)),
     "kill leader": FaultKind(make=KillLeader, lasts=(0.0, 0.5)),

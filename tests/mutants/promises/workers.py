@@ -10,7 +10,7 @@ MUTANTS = (
     Mutant(
         name="secret-in-a-trial",
         promise="A trial's process holds no token of the service.",
-        file="workers/trial/child.py",
+        file="workers/host/interpreter.py",
         old='("TOKEN", "WORKER_TOKEN", "API_URL", "HOME")',
         new='("API_URL", "HOME")',
         tests=(

@@ -93,7 +93,7 @@ OTHERS = {
     "workers/failures/missing.py": "whether a module of the user's code is there",
     "workers/host/orphans.py": "/proc",
     "workers/objective/own_modules.py": "the user's code, unpacked",
-    "workers/trial/trial_process.py": "/dev/null, /proc of this process",
+    "workers/trial/fork_server.py": "/dev/null, /proc of this process",
 }
 
 _SCRATCH = "TensorBoard's scratch folder or view, which this process has made"
