@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.chaos.objectives.chaos_trials import PACE
 from tests.support.patience import clock
-from tests.support.processes import children, is_alive, name
+from tests.support.processes import children, is_alive, trials
 from tests.support.service_process import ROOT, TOKEN
 
 END_TIMEOUT_S = 20.0
@@ -140,12 +140,7 @@ class Fleet:
 
     def busy(self) -> list[tuple[int, int]]:
         """Return worker and process of each trial that runs."""
-        return [
-            (pid, trial)
-            for pid in self.workers()
-            for trial in children(pid)
-            if name(trial) != "tuner-forks"
-        ]
+        return [(pid, trial) for pid in self.workers() for trial in trials(pid)]
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Wait until every worker has spoken to the server."""

@@ -30,6 +30,21 @@ def fork_server(worker: int) -> int | None:
     return found[0] if found else None
 
 
+def trials(worker: int) -> list[int]:
+    """Return the processes of a worker's trials, forked or fresh."""
+    return [
+        pid
+        for pid in children(worker)
+        if name(pid) == "tuner-trial" or b"workers.trial.child" in _command(pid)
+    ]
+
+
+def _command(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def state(pid: int) -> str:
     """Return the kernel's letter for the state of a process (T: stopped); empty: there is none."""
     with contextlib.suppress(OSError):
