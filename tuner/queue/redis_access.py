@@ -90,8 +90,7 @@ def make_access(path: Path) -> RedisAccess:
         with contextlib.suppress(OSError):
             path.chmod(0o600)
         return known
-    # Long ones are searched for faster in the memory of a trial (`workers/host/erasing.py`).
-    access = RedisAccess(server=secrets.token_urlsafe(96), worker=secrets.token_urlsafe(96))
+    access = RedisAccess(server=secrets.token_urlsafe(32), worker=secrets.token_urlsafe(32))
     write_access(path, access)
     return access
 
