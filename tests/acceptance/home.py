@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.support.patience import clock, read_to_end
+from tests.support.patience import clock, pause_since, read_to_end
 from tuner.client import ApiClient
 from tuner.errors import TunerError
 from tuner.local.home import read_token, running_service
@@ -163,11 +163,11 @@ class Home:
         Raises:
             AssertionError: none was in time; the text holds the last one and the logs.
         """
-        deadline = clock() + timeout_s
+        began = clock()
         while not is_right(answer := ask()):
-            if clock() > deadline:
+            if clock() > began + timeout_s:
                 raise AssertionError(f"still {answer!r} after {timeout_s} s\n{self.explain()}")
-            time.sleep(0.1)
+            pause_since(began, 0.1)
         return answer
 
     def ask(self, verb: str, *args: object) -> Any:

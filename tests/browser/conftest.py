@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,20 @@ def open_tab(browser: Any, board_of: BoardOf, request: pytest.FixtureRequest) ->
     assert not complaints, "the browser complains: " + "\n".join(complaints)
 
 
-@pytest.fixture(scope="package")
-def standing(browser: Any, shared: Shared) -> Iterator[Tab]:
-    """A tab that is opened once: TensorBoard's page takes seconds to load."""
+@contextmanager
+def open_standing(browser: Any, board: TensorBoard) -> Iterator[Tab]:
+    """Open a tab on lab/endings for many tests: TensorBoard's page takes seconds to load."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     context.set_default_timeout(60_000)
-    yield Tab(context.new_page(), shared.board.url, "standing").open(study="lab/endings")
+    yield Tab(context.new_page(), board.url, "standing").open(study="lab/endings")
     context.close()
+
+
+@pytest.fixture(scope="package")
+def standing(browser: Any, shared: Shared) -> Iterator[Tab]:
+    """A tab that is opened once."""
+    with open_standing(browser, shared.board) as tab:
+        yield tab
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import OpenTab, Shared
+from tests.browser.conftest import Shared, open_standing
 from tests.browser.tab import Tab
 from tests.support.board.lab import open_board_lab
 from tests.support.board.tensorboard_api import open_tensorboard
@@ -28,11 +28,11 @@ def large(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
             yield Shared(lab=lab, plans=plans, board=board)
 
 
-@pytest.fixture
-def tab(open_tab: OpenTab, large: Shared) -> Tab:
-    tab = open_tab(large.board).open(study="lab/endings")
-    tab.wait(lambda: tab.count() == TRIALS, "every trial", 300)
-    return tab
+@pytest.fixture(scope="module")
+def standing(browser: Any, large: Shared) -> Iterator[Tab]:
+    with open_standing(browser, large.board) as tab:
+        tab.wait(lambda: tab.count() == TRIALS, "every trial", 300)
+        yield tab
 
 
 def test_the_best_trial_comes_first(tab: Tab, large: Shared) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 #: Where the kernel says how many threads could run now: the fourth field, before the slash.
 _LOADAVG = Path("/proc/loadavg")
 _SAMPLE_S = 0.05
+#: Of a pause between two looks: at most so long, and at most this share of what was waited before.
+_MOST_PAUSE_S, _PAUSE_SHARE = 0.2, 0.05
 #: However busy the machine is, what hangs is found in the end.
 _LEAST_SHARE = 1 / 16
 
@@ -38,11 +40,23 @@ def wait_until(holds: Callable[[], Any], what: str, *, seconds: float = 60.0) ->
     Raises:
         AssertionError: it did not come.
     """
-    deadline = clock() + seconds
+    began = clock()
     while not (found := holds()):
-        assert clock() < deadline, f"waited {seconds:g} s in vain: {what}"
-        time.sleep(0.02)
+        assert clock() < began + seconds, f"waited {seconds:g} s in vain: {what}"
+        pause_since(began)
     return found
+
+
+def pause_since(began: float, least_s: float = 0.02) -> None:
+    """Sleep before a condition is looked at again: the longer, the longer was waited for it.
+
+    A look costs a server and its test some milliseconds of the machine that both wait for.
+
+    Args:
+        began: when the waiting began, by `clock()`.
+        least_s: the first pauses, seconds.
+    """
+    time.sleep(max(least_s, min(_PAUSE_SHARE * (clock() - began), _MOST_PAUSE_S)))
 
 
 def hold(holds: Callable[[], Any], what: str, *, seconds: float) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from tests.support.patience import clock
+from tests.support.patience import clock, pause_since
 from tests.support.protocol_worker import Held, ProtocolWorker
 from tests.support.service_process import ServiceProcess
 from tuner.storage.database import open_optuna
@@ -93,11 +92,11 @@ class Lab:
 
     def wait(self, holds: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
         """Return the first true value of `holds`; the server is asked again and again."""
-        deadline = clock() + timeout_s
+        began = clock()
         while not (found := holds()):
-            if clock() > deadline:
+            if clock() > began + timeout_s:
                 raise AssertionError(f"{what}: not within {timeout_s:g} s; {self.status()}")
-            time.sleep(0.03)
+            pause_since(began, 0.03)
         return found
 
     def wait_closed(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.support.patience import clock
+from tests.support.patience import clock, pause_since
 
 Answer = TypeVar("Answer")
 _URL = re.compile(rb"TensorBoard \S+ at (http://\S+)")
@@ -119,11 +119,11 @@ class TensorBoard:
         Raises:
             TimeoutError: none was; the text holds the last one.
         """
-        deadline = clock() + timeout_s
+        began = clock()
         while not is_right(answer := ask()):
-            if clock() > deadline:
+            if clock() > began + timeout_s:
                 raise TimeoutError(f"TensorBoard still answers after {timeout_s} s: {answer}")
-            time.sleep(0.1)
+            pause_since(began, 0.1)
         return answer
 
     def _get(self, path: str) -> Any:
