@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from tuner.errors import TunerError
 from tuner.integrity.repair import check, repair
 from tuner.integrity.values import SHAPES
 from tuner.spec import parse_spec
-from tuner.storage import tables
+from tuner.storage import Storage, open_storage, tables
 from tuner.trials.faults import STEPS, Step
 
 #: Words of libraries and of SQL, which tell a user nothing.
@@ -128,9 +129,21 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="module")
+def storage(template: Path) -> Iterator[Storage]:
+    """The database of each test in its turn: what was compiled of SQL serves them all."""
+    storage = open_storage(f"sqlite:///{template.with_name('house')}/tuner.db", create=True)
+    yield storage
+    storage.close()
+
+
 @pytest.fixture
-def house(template: Path, tmp_path: Path) -> Iterator[House]:
-    house = House(copy_home(template, tmp_path / "home"))
+def house(template: Path, storage: Storage) -> Iterator[House]:
+    home = template.with_name("house")
+    # No connection is open to the file that is removed.
+    storage.close()
+    shutil.rmtree(home)
+    house = House(copy_home(template, home), storage=storage)
     house.rounds(2)
     yield house
     house.close()

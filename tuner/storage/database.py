@@ -176,7 +176,7 @@ class Storage:
         return float(connection.info[BEGAN])
 
     def close(self) -> None:
-        """Close all connections; the object must not be used afterwards."""
+        """Close all connections; a later use opens new ones."""
         self.writer.dispose()
         self.reader.dispose()
         if "optuna" in self.__dict__:
