@@ -186,6 +186,75 @@ def test_prepared_statements_survive_that_psycopg_forgets_all(
     assert in_thread(read) == 0
 
 
+def test_columns_of_the_same_types_keep_the_names_of_their_own_statement(
+    storage: Storage, in_thread: Callable[[Callable[[], Any]], Any]
+) -> None:
+    texts = {
+        "there": sa.text("SELECT CAST(:a AS TEXT) AS one, CAST(:b AS TEXT) AS two"),
+        "back": sa.text("SELECT CAST(:a AS TEXT) AS two, CAST(:b AS TEXT) AS one"),
+        "either": sa.text("SELECT CAST(:a AS TEXT) AS two, CAST(:b AS TEXT) AS three"),
+    }
+
+    def ask() -> dict[str, dict[str, Any]]:
+        with storage.begin() as connection:
+            return {
+                name: dict(connection.execute(text, {"a": "x", "b": "y"}).one()._mapping)
+                for name, text in texts.items()
+            }
+
+    assert in_thread(lambda: often(ask)) == {
+        "there": {"one": "x", "two": "y"},
+        "back": {"two": "x", "one": "y"},
+        "either": {"two": "x", "three": "y"},
+    }
+    assert prepared_on(storage) > 0
+
+
+def test_parameters_of_other_types_give_columns_of_other_types(
+    storage: Storage, in_thread: Callable[[Callable[[], Any]], Any]
+) -> None:
+    same = sa.text("SELECT :value AS value")
+    values = [1, "one", 2.5, True, b"\x00", 3_000_000_000, None]
+
+    def ask() -> list[Any]:
+        with storage.begin() as connection:
+            return [connection.execute(same, {"value": v}).one().value for v in values]
+
+    found = in_thread(lambda: often(ask))
+    assert found == values
+    assert [type(value) for value in found] == [type(value) for value in values]
+
+
+def test_a_table_that_is_altered_gives_the_values_of_the_columns_that_are_asked_for(
+    storage: Storage, in_thread: Callable[[Callable[[], Any]], Any]
+) -> None:
+    asked = sa.select(_things.c.id, _things.c.name, _things.c.size)
+
+    def read() -> tuple[Any, ...]:
+        with storage.begin() as connection:
+            return tuple(connection.execute(asked).one()._mapping.items())
+
+    def alter(*changes: str) -> None:
+        with storage.begin() as connection:
+            for change in changes:
+                connection.exec_driver_sql(f"ALTER TABLE things {change}")
+
+    expected = (("id", 1), ("name", "$1"), ("size", 7))
+    with storage.begin() as connection:
+        connection.execute(_INSERT, {**_ROWS[1], "id": 1, "name": "$1", "size": 7})
+    assert in_thread(lambda: often(read)) == expected
+    # The columns now stand in another order, with others between them.
+    alter(
+        "ADD COLUMN before TEXT DEFAULT 'b'",
+        "ADD COLUMN moved TEXT",
+        "DROP COLUMN body",
+    )
+    with storage.begin() as connection:
+        connection.exec_driver_sql("UPDATE things SET moved = name")
+    alter("DROP COLUMN name", "RENAME COLUMN moved TO name")
+    assert in_thread(lambda: often(read)) == expected
+
+
 def test_other_threads_run_while_a_statement_waits(
     storage: Storage, in_thread: Callable[[Callable[[], Any]], Any]
 ) -> None:

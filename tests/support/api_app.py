@@ -7,7 +7,7 @@ import atexit
 import functools
 import shutil
 import tempfile
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,18 @@ def _settings() -> Settings:
 @functools.cache
 def api() -> FastAPI:
     """Return the application, made once; nobody coordinates, and there is no Redis."""
+    return make_api(WorkerService, ClaimNotifier())
+
+
+def make_api(
+    make_desk: Callable[[Storage, Coordinator], WorkerService], bell: ClaimNotifier
+) -> FastAPI:
+    """Return another application on the same database.
+
+    Args:
+        make_desk: makes what answers workers.
+        bell: where claims wait.
+    """
     settings, storage = _settings(), api_storage()
     wakeups = WakeUps(f"unix://{settings.home}/no-redis.sock")
     coordinator = Coordinator(storage, wakeups)
@@ -76,8 +88,8 @@ def api() -> FastAPI:
     demand = Demand(storage)
     return make_app(
         Service(storage, settings),
-        WorkerService(storage, coordinator),
-        ClaimNotifier(),
+        make_desk(storage, coordinator),
+        bell,
         history=HistoryService(storage),
         health=health,
         metrics=Metrics(storage, coordinator, health, demand),

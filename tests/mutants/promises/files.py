@@ -5,6 +5,8 @@ from tests.mutants.mutant import Mutant
 _ROOTS = ("tests/unit/test_roots.py",)
 _REPAIR = ("tests/unit/test_exporters_repair.py",)
 
+_POSTGRES = "tests/integration/test_postgres_connection.py::"
+
 MUTANTS = (
     Mutant(
         name="folder-through-link",
@@ -61,5 +63,22 @@ MUTANTS = (
         old="if step not in steps), len(curve)",
         new="if step > max(steps, default=0)), len(curve)",
         tests=_REPAIR,
+    ),
+    Mutant(
+        name="columns-of-another-statement",
+        promise="Results of the same types keep the column names of their own statement.",
+        file="tuner/storage/postgres/cursor.py",
+        old="prepared.description = _describe(result)",
+        new="prepared.description = _describe.__dict__.setdefault("
+        "tuple(map(result.ftype, range(result.nfields))), _describe(result))",
+        tests=(f"{_POSTGRES}test_columns_of_the_same_types_keep_the_names_of_their_own_statement",),
+    ),
+    Mutant(
+        name="prepared-for-other-types",
+        promise="A statement is prepared for the types of its parameters.",
+        file="tuner/storage/postgres/statements.py",
+        old="key = (query, tuple(types))",
+        new="key = (query, ())",
+        tests=(f"{_POSTGRES}test_parameters_of_other_types_give_columns_of_other_types",),
     ),
 )

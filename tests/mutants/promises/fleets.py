@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 _BEATS = "tests/integration/test_beats_together.py::"
+_LOOKS = "tests/integration/test_claim_looks.py"
 _FILES = "tests/integration/test_study_files.py::"
 
 MUTANTS = (
@@ -42,6 +43,38 @@ MUTANTS = (
             "tests/integration/test_coordinator_wakeups.py::"
             "test_for_an_attempt_that_nobody_claims_a_worker_is_woken_once_a_second",
         ),
+    ),
+    Mutant(
+        name="every-claim-looks",
+        promise="Only a few claims look at the database at a time.",
+        file="tuner/server/routes/workers.py",
+        old="asyncio.Semaphore(MAX_LOOKS)",
+        new="asyncio.Semaphore(100 * MAX_LOOKS)",
+        tests=(_LOOKS,),
+    ),
+    Mutant(
+        name="looks-however-late",
+        promise="A claim that has waited long for its turn is answered without a look.",
+        file="tuner/server/routes/workers.py",
+        old="start + max(message.wait_s, LOOK_WITHIN_S)",
+        new="start + max(message.wait_s, 100 * LOOK_WITHIN_S)",
+        tests=(_LOOKS,),
+    ),
+    Mutant(
+        name="patience-for-nothing",
+        promise="A claim that would wait for work waits as long for its turn to look.",
+        file="tuner/server/routes/workers.py",
+        old="start + max(message.wait_s, LOOK_WITHIN_S)",
+        new="start + LOOK_WITHIN_S",
+        tests=(_LOOKS,),
+    ),
+    Mutant(
+        name="server-takes-long-turns",
+        promise="The server's threads take turns more often than Python's default.",
+        file="tuner/server/serve.py",
+        old="sys.setswitchinterval(SWITCH_S)",
+        new="sys.getswitchinterval()",
+        tests=("tests/integration/test_switch_interval.py",),
     ),
     Mutant(
         name="insights-never-rest",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -45,6 +46,8 @@ from tuner.trials.store.workers import set_worker
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: Maximum number of attempts that a claim skips because they cannot be assigned.
 MAX_UNASSIGNABLE = 20
 #: Maximum number of characters stored of the result of a self-test.
@@ -52,23 +55,15 @@ MAX_TEST_CHARS = 2000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Claimed:
-    """What came of a claim.
+class _Answer(Generic[T]):
+    """What a worker is told.
 
     Attributes:
-        assignment: None: there is none for the worker.
+        told: the answer itself.
         is_news: whether the coordinator has to look, because it did not count on this worker.
     """
 
-    assignment: protocol.Assignment | None
-    is_news: bool
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Answered:
-    """The answer to a beat; `is_news` as in `_Claimed`."""
-
-    reply: protocol.Reply
+    told: T
     is_news: bool
 
 
@@ -128,9 +123,9 @@ class WorkerService:
                 continue  # what the other one was given is found by the token now
         if claimed is None or claimed.is_news:
             self._coordinator.wake()
-        return None if claimed is None else claimed.assignment
+        return None if claimed is None else claimed.told
 
-    def _claim(self, claim: protocol.Claim) -> _Claimed:
+    def _claim(self, claim: protocol.Claim) -> _Answer[protocol.Assignment | None]:
         with self._storage.begin() as connection:
             now = self._storage.now(connection)
             standing = self._reception.register(connection, claim.worker, now, claim.study)
@@ -147,7 +142,7 @@ class WorkerService:
                 set_worker(connection, name, WorkerState.IDLE, None, now, changes)
                 # Where it was idle before, a round has proposed for it or is about to: whatever
                 # made it so has woken the coordinator.
-                return _Claimed(assignment=None, is_news=not standing.is_counted(now))
+                return _Answer(told=None, is_news=not standing.is_counted(now))
             # A repetition may arrive long after the attempt has ended.
             held = mine.id if mine.state is AttemptState.LEASED else None
             state = WorkerState.BUSY if held else WorkerState.IDLE
@@ -158,7 +153,7 @@ class WorkerService:
                 mine.study_id, "giving out a trial", attempt=given, passing=AssignmentError
             )
             with step:
-                return _Claimed(assignment=assign(connection, mine), is_news=False)
+                return _Answer(told=assign(connection, mine), is_news=False)
 
     def _take_away(self, error: AssignmentError) -> None:
         """Remove an attempt that cannot be assigned from the queue.
@@ -197,9 +192,9 @@ class WorkerService:
         answered = apart(self._storage, lambda: self._beat(beat))
         if beat.state == "idle" and (answered is None or answered.is_news):
             self._coordinator.wake()
-        return protocol.Reply(order="continue") if answered is None else answered.reply
+        return protocol.Reply(order="continue") if answered is None else answered.told
 
-    def _beat(self, beat: protocol.Beat) -> _Answered:
+    def _beat(self, beat: protocol.Beat) -> _Answer[protocol.Reply]:
         is_idle = beat.state == "idle"
         # It runs nothing, whatever was assigned to its name before.
         is_free = is_idle or beat.state == "starting"
@@ -225,7 +220,7 @@ class WorkerService:
             reason=standing.reason,
             self_test=is_idle and standing.test_due,
         )
-        return _Answered(reply=reply, is_news=is_news)
+        return _Answer(told=reply, is_news=is_news)
 
     def finish(self, attempt_id: str, finish: protocol.Finish) -> protocol.Finished:
         """Process the result of an attempt; raises as `Finishing.finish` does."""
