@@ -1,10 +1,9 @@
-"""Log root and event files: nothing outside is touched, nothing is lost, nothing doubled."""
+"""Log root, event files, statements: nothing outside is touched, nothing lost, nothing mixed up."""
 
 from tests.mutants.mutant import Mutant
 
 _ROOTS = ("tests/unit/test_roots.py",)
 _REPAIR = ("tests/unit/test_exporters_repair.py",)
-
 _POSTGRES = "tests/integration/test_postgres_connection.py::"
 
 MUTANTS = (
