@@ -16,7 +16,6 @@ from tuner.documents.study import StudyStatus
 from tuner.documents.trial import EventRow, LogPiece, TrialDetail, TrialRow
 from tuner.documents.workers import WorkerRow
 from tuner.errors import NotFoundError, SpecError
-from tuner.integrity.diagnosis import diagnose
 from tuner.integrity.raw import raw_named, sound_study, visible_studies
 from tuner.integrity.values import wrong_values
 from tuner.roots import Place
@@ -275,6 +274,9 @@ class Reader:
         with self._storage.read() as connection:
             query = sa.select(s.c.id).where(s.c.project == project, s.c.name == name)
             study_id = connection.execute(query).scalar_one_or_none()
+        # The checks bring Optuna along, half of what it takes to import all this.
+        from tuner.integrity.diagnosis import diagnose
+
         found = "" if study_id is None else diagnose(self._storage, study_id)
         if not found:
             return ""
