@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ from tests.integration.workers_process import (
 )
 from tests.support.patience import wait_until
 from tests.support.training.gpu_library import make_gpu_library
+from tuner.local.doctor.gpus import look_at_gpus
 from tuner.roots import Place
 from tuner.service.logfile import read_log
+from tuner.settings import load_settings
 
 
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])
@@ -110,6 +113,25 @@ def test_the_memory_of_a_gpu_that_a_daemon_held_is_named(
 
     said = worker.wait_log("processes left behind")["reason"]
     assert said.endswith("; with it 2,000 MB of memory of GPU GPU-1 came free")
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn"])
+def test_the_doctor_knows_a_trial_that_has_memory_of_a_gpu_from_a_stranger(
+    peer: Peer, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolation: str
+) -> None:
+    library = make_gpu_library(tmp_path / "library", ["GPU-1"])
+    monkeypatch.syspath_prepend(str(library))
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    peer.offer("workers_trials:who")
+    worker = start(f"--isolation={isolation}")
+    trial = read_pid(worker.run_dir() / "trial")
+
+    (library / "holders").write_text(str(trial))
+    (found,) = look_at_gpus(load_settings({"TUNER_HOME": str(tmp_path / "home")}))
+    assert found.level == "ok", found
+    (library / "holders").write_text(f"{trial} {os.getpid()}")
+    (found,) = look_at_gpus(load_settings({"TUNER_HOME": str(tmp_path / "home")}))
+    assert f"by pid {os.getpid()} (" in found.text
 
 
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
-#: Added to a trial's OOM score: its worker, and the fork server that holds TensorFlow, must survive.
+#: Added to a trial's OOM score: its worker, and the fork server with TensorFlow, must survive.
 OOM_SCORE = 300
 
 # Loaded before any fork: loading a library in a forked child may deadlock.

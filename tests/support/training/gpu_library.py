@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 #: A GPU is there when its UUID is a line of the file `gpus` beside the module, and has lost its
-#: way when a file of its name lies there.
+#: way when a file of its name lies there. The processes of the file `holders` have memory on each.
 _SOURCE = """
 from pathlib import Path
 FOLDER = Path(__file__).parent
@@ -21,9 +21,15 @@ def nvmlDeviceGetHandleByUUID(uuid):
 def nvmlDeviceGetUUID(handle): return handle.decode()
 def nvmlDeviceGetName(handle): return "Stand-in"
 def nvmlDeviceGetCudaComputeCapability(handle): return (9, 0)
-def nvmlDeviceGetComputeRunningProcesses(handle): return []
+def nvmlShutdown(): pass
+def _holders():
+    path = FOLDER / "holders"
+    return [int(pid) for pid in path.read_text().split()] if path.exists() else []
+def nvmlDeviceGetComputeRunningProcesses(handle):
+    return [type("Process", (), {"pid": pid}) for pid in _holders()]
 def nvmlDeviceGetMemoryInfo(handle):
-    return type("Memory", (), {"total": 8 * 10**9, "used": 0, "free": 8 * 10**9})
+    used = 2 * 10**9 * len(_holders())
+    return type("Memory", (), {"total": 8 * 10**9, "used": used, "free": 8 * 10**9 - used})
 """
 
 

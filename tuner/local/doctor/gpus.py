@@ -69,8 +69,10 @@ def _holder(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return f"pid {pid}"
-    # Without its arguments, which may contain secrets; our workers are recognized by their module.
-    shown = " -m workers" if "workers" in words[:6] else ""
+    # Without its arguments, which may contain secrets. Workers, and what they start, are recognized
+    # by their module.
+    is_ours = any(word.partition(".")[0] == "workers" for word in words[:6])
+    shown = " -m workers" if is_ours else ""
     return f"pid {pid} ({Path(words[0]).name}{shown})"
 
 
