@@ -122,10 +122,14 @@ def many_runs(folder: Path, count: int = _RUNS) -> None:
         path = folder / f"run-{number:06d}"
         write_trial(path, {"rate": number / 20, "layers": number % 5}, values=(0.1, number / 20))
         models.append((path / file_name(_TIME_S)).read_bytes())
+    name = file_name(_TIME_S)
     for number in range(len(models), count):
-        path = folder / f"run-{number:06d}"
-        path.mkdir()
-        (path / file_name(_TIME_S)).write_bytes(models[number % len(models)])
+        # By plain names: paths would take half of the time.
+        path = f"{folder}/run-{number:06d}"
+        os.mkdir(path)  # noqa: PTH102
+        file = os.open(f"{path}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        os.write(file, models[number % len(models)])
+        os.close(file)
 
 
 def giant_file(folder: Path) -> None:
