@@ -232,8 +232,7 @@ def test_a_study_is_looked_at_again_after_a_tenth_more_results_and_at_its_end(
         return {}
 
     monkeypatch.setattr(Insights, "_try", compute)
-    monkeypatch.setattr("tuner.service.insights.computing._WAIT_S", 0.0)
-    insights = Insights(lab.storage)
+    insights = Insights(lab.storage, wait_s=0.0)
     for told in (1, 3, 6, 9, 11, 16, 100, 105, 109, 110, 111):
         insights.want(Wish(study_id=1, name="lab/s", told=told, is_over=False))
         wait_until(lambda: not insights.wanted(), "it is looked at")
@@ -255,10 +254,9 @@ def test_a_running_study_rests_between_two_analyses_and_an_ended_one_does_not(
         return {}
 
     monkeypatch.setattr(Insights, "_try", compute)
-    monkeypatch.setattr("tuner.service.insights.computing._WAIT_S", 0.0)
     # However short an analysis was.
     monkeypatch.setattr("tuner.service.insights.computing._RESTS", 1e9)
-    insights = Insights(lab.storage)
+    insights = Insights(lab.storage, wait_s=0.0)
     insights.want(Wish(study_id=1, name="lab/s", told=10, is_over=False))
     wait_until(lambda: not insights.wanted(), "it is looked at")
     insights.want(Wish(study_id=1, name="lab/s", told=20, is_over=False))
@@ -301,8 +299,7 @@ def test_a_study_that_goes_on_does_not_wait_longer_because_it_asks_again(
         return {}
 
     monkeypatch.setattr(Insights, "_try", compute)
-    monkeypatch.setattr("tuner.service.insights.computing._WAIT_S", 10.0)
-    insights = Insights(lab.storage)
+    insights = Insights(lab.storage, wait_s=10.0)
     asked = time.monotonic()
     insights.want(Wish(study_id=1, name="lab/s", told=20, is_over=False, since=asked - 9.9))
     insights.want(Wish(study_id=1, name="lab/s", told=30, is_over=False, since=asked))

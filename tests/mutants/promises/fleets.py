@@ -90,7 +90,7 @@ MUTANTS = (
         name="insights-at-once",
         promise="A study that ends soon is analysed once.",
         file="tuner/service/insights/computing.py",
-        old="return max(wish.since + _WAIT_S, rests_until)",
+        old="return max(wish.since + self._wait_s, rests_until)",
         new="return max(wish.since, rests_until)",
         tests=(f"{_FILES}test_a_study_that_ends_soon_is_analysed_once",),
     ),

@@ -160,7 +160,7 @@ class BoardLab:
         hands = Hands("lab-hand", 1, 600.0)
         roots = Roots(self.log_root, self.settings.checkpoint_root, hands)
         care = Care(self.storage, roots, hands)
-        computing = Insights(self.storage if insights else None)
+        computing = Insights(self.storage if insights else None, wait_s=0.0)
         filer = StudyFiler(
             self.storage,
             self.log_root,

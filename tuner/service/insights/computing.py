@@ -30,7 +30,7 @@ _FEWEST_NEW, _SHARE_NEW = 5, 0.1
 _RESTS = 10.0
 #: While a study runs, seconds from a request to its analysis: half the time until its files are
 #: written again. If the study ends meanwhile, only the last analysis is left to do.
-_WAIT_S = 30.0
+WAIT_S = 30.0
 #: Seconds without an analysis after which the process ends. Studies ask once a minute.
 _KEEP_S = 90.0
 #: Maximum seconds to wait for the thread at the end.
@@ -78,10 +78,12 @@ class Insights:
 
     Args:
         storage: the database, which the process reads by itself; None: nothing is computed.
+        wait_s: seconds from the request of a study that runs to its analysis.
     """
 
-    def __init__(self, storage: Storage | None) -> None:
+    def __init__(self, storage: Storage | None, *, wait_s: float = WAIT_S) -> None:
         self._storage = storage
+        self._wait_s = wait_s
         self._changed = threading.Condition()
         self._state = _State()
         self._thread: threading.Thread | None = None
@@ -199,7 +201,7 @@ class Insights:
             return 0.0
         known = self._state.known.get(wish.study_id)
         rests_until = 0.0 if known is None else known.rests_until
-        return max(wish.since + _WAIT_S, rests_until)
+        return max(wish.since + self._wait_s, rests_until)
 
     def _persist(self, wish: Wish) -> InsightsDocument | None:
         """Return the document of a study; wait for the end of a database outage."""
