@@ -31,6 +31,8 @@ LOCK = ROOT / "requirements-dev.lock"
 #: which is several GB with its libraries. `TUNER_TEST_TORCH` names another one.
 TORCH = os.environ.get("TUNER_TEST_TORCH") or "torch==2.13.0+cpu"
 TRIALS = 5
+#: Python compiles what is imported; pip would compile 10 000 files of which most never are.
+INSTALL = ("install", "-q", "--no-compile")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made_from = tested.read_bytes() + json.dumps(wanted).encode()
     version = f"py{sys.version_info.major}{sys.version_info.minor}"
     made = CACHE / f"own-{version}-{hashlib.sha256(made_from).hexdigest()[:16]}"
-    install: list[str | Path] = [made / "bin" / "pip", "install", "-q"]
+    install: list[str | Path] = [made / "bin" / "pip", *INSTALL]
     if not (made / "complete").exists():
         shutil.rmtree(made, ignore_errors=True)
         run([sys.executable, "-m", "venv", made])
@@ -119,7 +121,7 @@ def test_a_scikit_learn_study_runs_from_a_wheel_without_tensorflow(account: Acco
 def test_a_pytorch_study_runs_without_tensorflow(account: Account) -> None:
     pip = account.environment / "bin" / "pip"
     mark = account.environment / "torch"
-    if not mark.exists() and account.try_run(pip, "install", "-q", TORCH).returncode != 0:
+    if not mark.exists() and account.try_run(pip, *INSTALL, TORCH).returncode != 0:
         pytest.skip(f"pip's index here has no {TORCH}; TUNER_TEST_TORCH names another PyTorch")
     mark.touch()
 

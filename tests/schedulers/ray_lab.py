@@ -98,7 +98,7 @@ def _environment() -> Path:
     python = folder / "bin" / "python"
     with made(folder) as is_new:
         if is_new:
-            install: list[str | Path] = [python, "-m", "pip", "install", "-q", RAY]
+            install: list[str | Path] = [python, "-m", "pip", "install", "-q", "--no-compile", RAY]
             done = subprocess.run(install, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 pytest.skip(f"needs Ray: pip's index has no {RAY}; TUNER_TEST_RAY names another")

@@ -45,7 +45,10 @@ def _with_torch() -> Path:
     made_from = hashlib.sha256(f"{TORCH}\n{lock}".encode()).hexdigest()[:16]
     folder = CACHE / f"keras-torch-py{sys.version_info.major}{sys.version_info.minor}-{made_from}"
     python = folder / "bin" / "python"
-    pip: list[str | Path] = [python, "-m", "pip", "install", "-q", "--no-deps"]
+    pip: list[str | Path] = [
+        *(python, "-m", "pip", "install", "-q"),
+        *("--no-deps", "--no-compile"),
+    ]
     with made(folder) as is_new:
         if is_new:
             if subprocess.run([*pip, TORCH], capture_output=True, check=False).returncode != 0:
