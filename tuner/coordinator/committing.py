@@ -39,10 +39,11 @@ def commit_proposal(
     with storage.begin("propose") as connection:
         leadership.require(connection)
         now = storage.now(connection)
-        study = reserve_number(connection, run.study, number)
-        if study is None:
+        reserved = reserve_number(connection, run.study, number)
+        if reserved is None:
             raise BehindDatabaseError(f"trial {number} cannot be reserved")
-        optuna_rows.require_study(connection, study.optuna_id, run.name)
+        study = reserved.study
+        optuna_rows.require_name(reserved.optuna_name, run.name)
         optuna_id = optuna_rows.insert_trial(
             connection,
             study.optuna_id,

@@ -30,7 +30,7 @@ from tuner.instruments import Instruments
 from tuner.queue.wakeup import WakeUps
 from tuner.storage import Storage
 from tuner.trials.kinds import EXTERNAL, Kind, matches
-from tuner.trials.store.claims.claimable import ReadyAttempt
+from tuner.trials.store.claims.round_rows import ReadyAttempt
 
 logger = logging.getLogger(__name__)
 

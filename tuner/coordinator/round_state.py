@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from tuner.storage import Storage
 from tuner.trials.faults import is_own
 from tuner.trials.kinds import Kind
-from tuner.trials.store.claims.claimable import ReadyAttempt, leased_attempts, ready_attempts
-from tuner.trials.store.claims.leases import unjudged_attempts
+from tuner.trials.store.claims.round_rows import ReadyAttempt, read_round_rows
 from tuner.trials.store.studies import open_studies
-from tuner.trials.store.trials import studies_with_untold
 from tuner.trials.store.workers import idle_workers, waits_for_busy
 from tuner.trials.study import Study
 
@@ -56,10 +54,10 @@ def read_round_state(storage: Storage) -> RoundState:
     with storage.read() as connection:
         now = storage.now(connection)
         studies = {study.id: study for study in open_studies(connection)}
-        leased = leased_attempts(connection)
+        rows = read_round_rows(connection)
         faults: dict[int, Exception] = {}
-        found = _sound(ready_attempts(connection), studies, faults)
-        ready = _allowed(found, studies, leased)
+        found = _sound(rows.ready, studies, faults)
+        ready = _allowed(found, studies, rows.leased)
         offered: Counter[int] = Counter()
         repeated: Counter[int] = Counter()
         for row in ready:
@@ -71,13 +69,13 @@ def read_round_state(storage: Storage) -> RoundState:
         return RoundState(
             now=now,
             studies=studies,
-            untold=studies_with_untold(connection, studies),
-            unjudged=unjudged_attempts(connection),
+            untold=rows.untold,
+            unjudged=rows.unjudged,
             idle=idle_workers(connection, now),
             ready=ready,
             offered=offered,
             repeated=repeated,
-            leased=leased,
+            leased=rows.leased,
             faults=faults,
         )
 

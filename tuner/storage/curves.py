@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from tuner.storage import tables
 
 # Built once: to build a statement costs more than to execute it.
 _OF_STUDY = sa.select(tables.reports).where(tables.reports.c.study_id == sa.bindparam("of_study"))
+_OF_ONE = _OF_STUDY.where(tables.reports.c.number == sa.bindparam("of_number"))
 _OF_SOME = _OF_STUDY.where(tables.reports.c.number.in_(sa.bindparam("numbers", expanding=True)))
 
 
@@ -36,13 +37,15 @@ def join_reports(rows: Iterable[sa.Row[Any]]) -> dict[int, sa.Row[Any]]:
 
 
 def read_curves(
-    connection: sa.Connection, study_id: int, numbers: Iterable[int] | None = None
+    connection: sa.Connection, study_id: int, numbers: Sequence[int] | None = None
 ) -> dict[int, dict[int, float]]:
     """Return the curves of a study's trials: value by step, by trial number."""
     if numbers is None:
         rows = connection.execute(_OF_STUDY, {"of_study": study_id})
+    elif len(numbers) == 1:
+        rows = connection.execute(_OF_ONE, {"of_study": study_id, "of_number": numbers[0]})
     else:
-        rows = connection.execute(_OF_SOME, {"of_study": study_id, "numbers": list(numbers)})
+        rows = connection.execute(_OF_SOME, {"of_study": study_id, "numbers": numbers})
     by_trial: dict[int, list[sa.Row[Any]]] = {}
     for row in rows:
         by_trial.setdefault(row.number, []).append(row)

@@ -164,7 +164,15 @@ def require_study(connection: sa.Connection, study_id: int, name: str) -> None:
     Raises:
         MissingRowsError: there is no such study, or the id belongs to another one.
     """
-    found = connection.execute(_NAME, {"of_study": study_id}).scalar_one_or_none()
+    require_name(connection.execute(_NAME, {"of_study": study_id}).scalar_one_or_none(), name)
+
+
+def require_name(found: str | None, name: str) -> None:
+    """Check the name that Optuna's tables have for a study; None: it is not in them.
+
+    Raises:
+        MissingRowsError: as for `require_study`.
+    """
     if found is None:
         raise MissingRowsError("its study in Optuna's tables is gone: it was deleted there")
     if found != name:

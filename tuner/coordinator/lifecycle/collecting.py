@@ -40,7 +40,7 @@ def collect(storage: Storage, leadership: Leadership, run: StudyRun) -> int:
         study = count_told(connection, run.study.id, len(trials))
         if study is None:
             return 0  # it was deleted just now
-        optuna_rows.require_study(connection, study.optuna_id, run.name)
+        optuna_rows.require_name(study.optuna_name, run.name)
         durations = {}
         if SAMPLERS.has(run.spec.sampler.name, Trait.ASKS_DURATIONS):
             durations = read_durations(connection, run.study.id, trials)

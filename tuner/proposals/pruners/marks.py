@@ -28,7 +28,9 @@ _of_study = sa.table(
 )
 # Built once: every result needs it, and building a statement costs more than executing it.
 _LEFT = sa.select(_of_trial.c.key, _of_trial.c.value_json).where(
-    _of_trial.c.trial_id == sa.bindparam("of_trial"), _of_trial.c.key.in_([MARK, HALVED, STOPPED])
+    _of_trial.c.trial_id == sa.bindparam("of_trial"),
+    # Words of the statement: with parameters its text would be rendered again for each execution.
+    _of_trial.c.key.in_([sa.literal_column(f"'{key}'") for key in (MARK, HALVED, STOPPED)]),
 )
 
 

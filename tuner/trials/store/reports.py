@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from tuner import protocol
 from tuner.storage import tables
@@ -13,13 +14,10 @@ from tuner.storage.curves import join_reports, stored_value
 from tuner.trials.attempt import Attempt
 
 _r = tables.reports
-_INSERT = _r.insert()
+# The first report of a step counts. Only the databases' own inserts know that; both are written
+# alike.
+_INSERT = postgresql.insert(_r).on_conflict_do_nothing()
 _OF_TRIAL = (_r.c.study_id == sa.bindparam("of_study"), _r.c.number == sa.bindparam("of_number"))
-_KNOWN = sa.select(_r.c.step).where(
-    *_OF_TRIAL,
-    _r.c.no == sa.bindparam("of_no"),
-    _r.c.step.in_(sa.bindparam("steps", expanding=True)),
-)
 _LAST = (
     sa.select(_r.c.value)
     .where(
@@ -41,14 +39,10 @@ def store_points(
     """Insert the reports that are not stored yet; the first one of a step counts."""
     if not points:
         return
-    parameters = {**_key(attempt), "steps": [point.step for point in points]}
-    known = set(connection.execute(_KNOWN, parameters).scalars())
     rows: dict[int, dict[str, Any]] = {}
     for point in points:
-        if point.step not in known:
-            rows.setdefault(point.step, _row(attempt, point, now))
-    if rows:
-        connection.execute(_INSERT, list(rows.values()))
+        rows.setdefault(point.step, _row(attempt, point, now))
+    connection.execute(_INSERT, list(rows.values()))
 
 
 def last_value(connection: sa.Connection, attempt: Attempt) -> float | None:

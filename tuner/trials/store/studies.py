@@ -48,6 +48,15 @@ _SHARE = (
     .with_for_update(read=True, key_share=True)
 )
 _OPEN = sa.select(_s).where(in_states(_s.c.state, OPEN))
+# The name that Optuna's study has now: somebody may have deleted it there.
+_optuna = sa.table("studies", sa.column("study_id"), sa.column("study_name", sa.Text))
+_OPTUNA_NAME = (
+    sa.select(_optuna.c.study_name)
+    .where(_optuna.c.study_id == _s.c.optuna_id)
+    .correlate(_s)
+    .scalar_subquery()
+    .label("optuna_name")
+)
 _RESERVE = (
     _s.update()
     .where(
@@ -58,22 +67,33 @@ _RESERVE = (
         _s.c.revision == sa.bindparam("of_revision", type_=sa.Integer),
     )
     .values(next_number=_s.c.next_number + 1)
-    .returning(_s)
+    .returning(_s, _OPTUNA_NAME)
 )
 _COUNT_TOLD = (
     _s.update()
     .where(_s.c.id == sa.bindparam("of_study"))
     .values(told=_s.c.told + sa.bindparam("count", type_=sa.Integer))
-    .returning(_s.c.told, _s.c.optuna_id)
+    .returning(_s.c.told, _s.c.optuna_id, _OPTUNA_NAME)
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
-    """Number of a study's results told to Optuna, and the study's id there."""
+    """Number of a study's results told to Optuna, and the study's id and name there."""
 
     told: int
     optuna_id: int
+    #: None: there is no such study.
+    optuna_name: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reserved:
+    """A study whose next trial has a number, and the name that the study has in Optuna's tables."""
+
+    study: Study
+    #: None: there is no such study.
+    optuna_name: str | None
 
 
 def find_study(
@@ -253,7 +273,7 @@ def exists(connection: sa.Connection, study_id: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def reserve_number(connection: sa.Connection, study: Study, number: int) -> Study | None:
+def reserve_number(connection: sa.Connection, study: Study, number: int) -> Reserved | None:
     """Take the number of a study's next trial; return the updated study.
 
     Returns:
@@ -261,7 +281,10 @@ def reserve_number(connection: sa.Connection, study: Study, number: int) -> Stud
     """
     parameters = {"of_study": study.id, "number": number, "of_revision": study.revision}
     row = connection.execute(_RESERVE, parameters).first()
-    return None if row is None else Study.of(row)
+    if row is None:
+        return None
+    *values, optuna_name = row
+    return Reserved(study=Study.of(values), optuna_name=optuna_name)
 
 
 def count_told(connection: sa.Connection, study_id: int, count: int) -> Told | None:
@@ -270,7 +293,9 @@ def count_told(connection: sa.Connection, study_id: int, count: int) -> Told | N
     None: the study was deleted.
     """
     row = connection.execute(_COUNT_TOLD, {"of_study": study_id, "count": count}).first()
-    return None if row is None else Told(told=row.told, optuna_id=row.optuna_id)
+    if row is None:
+        return None
+    return Told(told=row.told, optuna_id=row.optuna_id, optuna_name=row.optuna_name)
 
 
 def set_study(connection: sa.Connection, study_id: int, **values: Any) -> None:

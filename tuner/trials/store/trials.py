@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +46,6 @@ _UNTOLD_OF_STUDY = (
     .where(_t.c.study_id == sa.bindparam("of_study"), *_UNTOLD)
     .order_by(_t.c.finished, _t.c.number)
     .limit(sa.bindparam("most", type_=sa.Integer))
-)
-_WITH_UNTOLD = (
-    sa.select(_t.c.study_id)
-    .where(_t.c.study_id.in_(sa.bindparam("study_ids", expanding=True)), *_UNTOLD)
-    .distinct()
 )
 
 
@@ -171,12 +166,6 @@ def untold_trials(connection: sa.Connection, study_id: int, *, most: int) -> lis
     """
     parameters = {"of_study": study_id, "most": most}
     return [Trial.of(row) for row in connection.execute(_UNTOLD_OF_STUDY, parameters)]
-
-
-def studies_with_untold(connection: sa.Connection, study_ids: Collection[int]) -> frozenset[int]:
-    """Return which of the studies have ended trials not yet told to Optuna."""
-    rows = connection.execute(_WITH_UNTOLD, {"study_ids": list(study_ids)})
-    return frozenset(rows.scalars())
 
 
 def insert_trial(connection: sa.Connection, **values: Any) -> None:

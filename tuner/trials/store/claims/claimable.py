@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -47,20 +46,6 @@ _COUNT_LEASED_OF = sa.select(sa.func.count()).where(
 _COUNT_LEASED = (
     sa.select(_a.c.study_id, sa.func.count()).where(_a.c.state == _LEASED).group_by(_a.c.study_id)
 )
-_ALL_READY = sa.select(
-    _a.c.study_id, _a.c.no, _a.c.created, _a.c.not_before, _a.c.excluded_json
-).where(_a.c.state == _READY)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReadyAttempt:
-    """The part of a waiting attempt that determines whether it is offered, and since when."""
-
-    study_id: int
-    no: int
-    created: float
-    not_before: float
-    excluded_json: str
 
 
 def ready_of(connection: sa.Connection, study_id: int, now: float, *, most: int) -> list[Attempt]:
@@ -106,13 +91,3 @@ def count_leased(connection: sa.Connection, study_id: int) -> int:
 def leased_attempts(connection: sa.Connection) -> Counter[int]:
     """Return the number of attempts that are being executed, by study id."""
     return Counter(dict(connection.execute(_COUNT_LEASED).all()))
-
-
-def ready_attempts(connection: sa.Connection) -> list[ReadyAttempt]:
-    """Return the attempts that wait to be claimed."""
-    return [
-        ReadyAttempt(
-            study_id=study_id, no=no, created=created, not_before=not_before, excluded_json=excluded
-        )
-        for study_id, no, created, not_before, excluded in connection.execute(_ALL_READY)
-    ]

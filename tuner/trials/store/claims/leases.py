@@ -1,4 +1,4 @@
-"""What a round of the coordinator reads of attempts: expired leases, and reports to be judged."""
+"""Leases that have expired, or whose workers may be dead."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from tuner.trials.states import AttemptState
 
 _a, _w = tables.attempts, tables.workers
 _LEASED = AttemptState.LEASED.value
-# Written like the partial index, so that the database uses it: the loop runs this in every round.
-_UNJUDGED = sa.select(_a.c.id, _a.c.study_id).where(sa.text("NOT tuner_attempts.judged"))
 _OVERDUE = sa.select(_a.c.id, _a.c.study_id).where(
     _a.c.state == _LEASED, _a.c.lease_until < sa.bindparam("now", type_=sa.Float)
 )
@@ -31,11 +29,6 @@ class LeasedAttempt:
     study_id: int
     #: Process id of its worker, if requested.
     pid: int | None = None
-
-
-def unjudged_attempts(connection: sa.Connection) -> dict[str, int]:
-    """Return the ids of attempts with reports that no pruner has seen, and their studies' ids."""
-    return dict(connection.execute(_UNJUDGED).all())
 
 
 def overdue_attempts(connection: sa.Connection, now: float) -> list[LeasedAttempt]:
