@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import sqlalchemy as sa
@@ -40,13 +41,21 @@ class AssignmentError(Exception):
         self.attempt = attempt
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """An attempt that was leased to a worker, and its trial; None: it was just deleted."""
+
+    attempt: Attempt
+    trial: Trial | None
+
+
 class ClaimedTwiceError(Exception):
     """The same claim was repeated while it was being answered, and has just been answered."""
 
 
 def choose_attempt(
     connection: sa.Connection, claim: protocol.Claim, image: str, now: float
-) -> Attempt | None:
+) -> Chosen | None:
     """Lease the attempt that this worker should run and return it, or None.
 
     The study that is furthest below its fair share comes first (each step of priority doubles a
@@ -76,7 +85,7 @@ def _choose_of(
     claim: protocol.Claim,
     image: str,
     now: float,
-) -> Attempt | None:
+) -> Chosen | None:
     """Lease an attempt of one study."""
     if study.parallel is not None and not _has_room(connection, study.id, study.parallel):
         return None
@@ -129,7 +138,7 @@ def _lease(
     claim: protocol.Claim,
     image: str,
     now: float,
-) -> Attempt | None:
+) -> Chosen | None:
     worker = claim.worker
     try:
         leased = lease(
@@ -144,24 +153,28 @@ def _lease(
     except sa.exc.IntegrityError as exc:
         # Of the columns changed here, only the token must be unique.
         raise ClaimedTwiceError from exc
-    if leased is not None:
-        start_trial(connection, leased, now)
-    return leased
+    if leased is None:
+        return None
+    return Chosen(attempt=leased, trial=start_trial(connection, leased, now))
 
 
-def assign(connection: sa.Connection, attempt: Attempt) -> protocol.Assignment:
+def assign(
+    connection: sa.Connection, attempt: Attempt, trial: Trial | None = None
+) -> protocol.Assignment:
     """Return everything a worker needs to run the attempt.
 
     Args:
         connection: the claim's transaction.
         attempt: the attempt that it was given.
+        trial: of the attempt, where the transaction holds it already.
 
     Raises:
         NotFoundError: its study was deleted just now.
         AssignmentError: its stored data cannot be read.
     """
     study = study_of(connection, attempt)
-    trial = trial_of(connection, attempt)
+    if trial is None:
+        trial = trial_of(connection, attempt)
     try:
         assignment = _build(connection, study, trial, attempt, read_spec(study.spec_json))
         # A worker that cannot read its answer would ask for it again and again.

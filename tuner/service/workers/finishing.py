@@ -152,7 +152,8 @@ class Finishing:
         if ending.cause == "storage" and self._storage_problem() is None:
             # The log root can be written from here, so the fault is the worker's.
             hold_against(connection, attempt, now)
-        if attempt.worker is not None:
+        if attempt.worker is not None and ending.cause is not None:
+            # After a success the breaker has said so.
             set_worker(connection, attempt.worker, WorkerState.IDLE, None, now)
 
 

@@ -22,6 +22,7 @@ from tuner.security.identity import Identity, caller
 from tuner.service.workers.apart import apart, set_study_aside
 from tuner.service.workers.assigning import (
     AssignmentError,
+    Chosen,
     ClaimedTwiceError,
     assign,
     choose_attempt,
@@ -40,7 +41,13 @@ from tuner.trials.ending.breaker import note_test
 from tuner.trials.faults import StudyFaultError, study_step
 from tuner.trials.specs import read_spec
 from tuner.trials.states import AttemptState, WorkerState
-from tuner.trials.store.attempts import claimed_with, is_bearers, lock_attempt, read_attempt
+from tuner.trials.store.attempts import (
+    claimed_with,
+    held_by,
+    is_bearers,
+    lock_attempt,
+    read_attempt,
+)
 from tuner.trials.store.events import record_event
 from tuner.trials.store.workers import set_worker
 
@@ -130,11 +137,14 @@ class WorkerService:
             now = self._storage.now(connection)
             standing = self._reception.register(connection, claim.worker, now, claim.study)
             claim = dataclasses.replace(claim, worker=standing.worker)
-            mine = claimed_with(connection, claim.token)
+            mine, held = claimed_with(connection, claim.token, claim.worker.name)
+            trial = None
             if mine is not None and not is_bearers(mine.bearer):
                 raise FencedError("the claim was made with another token of the API")
             if mine is None:
-                mine = self._give(connection, claim, standing, now)
+                chosen = self._give(connection, claim, standing, held, now)
+                if chosen is not None:
+                    mine, trial = chosen.attempt, chosen.trial
             elif mine.state is AttemptState.REVOKED:
                 mine = None  # offered to others, because the worker seemed not to have got it
             name, changes = claim.worker.name, standing.changes
@@ -144,16 +154,16 @@ class WorkerService:
                 # made it so has woken the coordinator.
                 return _Answer(told=None, is_news=not standing.is_counted(now))
             # A repetition may arrive long after the attempt has ended.
-            held = mine.id if mine.state is AttemptState.LEASED else None
-            state = WorkerState.BUSY if held else WorkerState.IDLE
-            set_worker(connection, name, state, held, now, changes)
+            runs = mine.id if mine.state is AttemptState.LEASED else None
+            state = WorkerState.BUSY if runs else WorkerState.IDLE
+            set_worker(connection, name, state, runs, now, changes)
             # An attempt that it was given before is released if it cannot be assigned any more.
             given = mine.id if mine.claimed != now else None
             step = study_step(
                 mine.study_id, "giving out a trial", attempt=given, passing=AssignmentError
             )
             with step:
-                return _Answer(told=assign(connection, mine), is_news=False)
+                return _Answer(told=assign(connection, mine, trial), is_news=False)
 
     def _take_away(self, error: AssignmentError) -> None:
         """Remove an attempt that cannot be assigned from the queue.
@@ -207,7 +217,8 @@ class WorkerService:
             standing = meet(connection, beat.worker, now)
             is_news = not standing.is_counted(now) or beat.self_test is not None
             if is_free:
-                self._release(connection, standing, "idle", now)
+                held = held_by(connection, standing.known.name)
+                self._release(connection, standing, held, "idle", now)
             running = None if is_free else beat.attempt
             state = WorkerState(beat.state)
             set_worker(connection, beat.worker.name, state, running, now, standing.changes)
@@ -250,13 +261,15 @@ class WorkerService:
         connection: sa.Connection,
         claim: protocol.Claim,
         standing: WorkerStatus,
+        held: Sequence[Attempt],
         now: float,
-    ) -> Attempt | None:
+    ) -> Chosen | None:
         """Lease an attempt to a worker that claims with a new token, if there is one for it."""
-        is_free = self._release(connection, standing, "claim", now)
+        is_free = self._release(connection, standing, held, "claim", now)
         if not is_free or not standing.is_in_service or self._storage_problem() is not None:
             return None
-        mine = choose_attempt(connection, claim, standing.verification.to_json(), now)
+        chosen = choose_attempt(connection, claim, standing.verification.to_json(), now)
+        mine = None if chosen is None else chosen.attempt
         if mine is not None and claim.worker.name in mine.excluded:
             record_event(
                 connection,
@@ -268,15 +281,20 @@ class WorkerService:
                 number=mine.number,
                 attempt=mine.id,
             )
-        return mine
+        return chosen
 
     def _release(
-        self, connection: sa.Connection, standing: WorkerStatus, sign: Sign, now: float
+        self,
+        connection: sa.Connection,
+        standing: WorkerStatus,
+        held: Sequence[Attempt],
+        sign: Sign,
+        now: float,
     ) -> bool:
         """End what the worker holds but does not execute; return whether it holds nothing else."""
         return release_abandoned(
             connection,
-            standing.known.name,
+            held,
             "new process" if standing.is_new_process else sign,
             now,
             lambda study: read_spec(study.spec_json).trial.retries,

@@ -29,7 +29,7 @@ beat.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import sqlalchemy as sa
@@ -40,7 +40,6 @@ from tuner.trials.ending.attempts import Ending, end_attempt
 from tuner.trials.faults import study_step
 from tuner.trials.states import AttemptState, TrialState
 from tuner.trials.store.attempts import (
-    held_by,
     insert_attempt,
     last_no,
     lock_attempts,
@@ -63,7 +62,7 @@ Sign = Literal["new process", "claim", "idle"]
 
 def release_abandoned(
     connection: sa.Connection,
-    worker: str,
+    held_by_worker: Sequence[Attempt],
     sign: Sign,
     now: float,
     retries: Callable[[Study], int],
@@ -72,7 +71,7 @@ def release_abandoned(
 
     Args:
         connection: of the transaction of the claim or beat, which holds no lock yet.
-        worker: its name.
+        held_by_worker: what is leased to the worker, read in this transaction.
         sign: what the worker has just done.
         now: the database's time.
         retries: returns the allowed retries of a study.
@@ -81,7 +80,7 @@ def release_abandoned(
         StudyFaultError: the rows of the study of such an attempt are at fault.
     """
     is_free = True
-    for held in held_by(connection, worker):
+    for held in held_by_worker:
         with study_step(held.study_id, "ending its lost attempts", attempt=held.id):
             is_abandoned = _is_abandoned(held, sign, now)
             if is_abandoned:

@@ -74,9 +74,9 @@ def note_end(
     if attempt.worker is None:
         return
     if cause is None:
-        rehabilitate(connection, attempt.worker)
         if attempt.no > 1 or retry_of is not None:
             _blame_others(connection, attempt, now, retry_of)
+        rehabilitate(connection, attempt.worker, now)
     elif POLICIES[cause].doubts_worker == "always":
         hold_against(connection, attempt, now)
     elif attempt.state is AttemptState.LOST:

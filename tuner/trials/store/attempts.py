@@ -34,6 +34,7 @@ _BY_TOKEN = sa.select(_a).where(_a.c.token == sa.bindparam("claim_token"))
 _HELD = sa.select(_a).where(
     _a.c.worker == sa.bindparam("who"), sa.text("tuner_attempts.state = 'leased'")
 )
+_CLAIMED_OR_HELD = sa.union_all(_BY_TOKEN, _HELD)
 _OF_TRIAL = (_a.c.study_id == sa.bindparam("of_study"), _a.c.number == sa.bindparam("of_number"))
 _LOCK_ALL = sa.select(_a.c.id).where(*_OF_TRIAL).order_by(_a.c.no).with_for_update()
 _LATER = (*_OF_TRIAL, _a.c.no > sa.bindparam("after_no"))
@@ -140,14 +141,19 @@ def is_bearers(bearer: int | None) -> bool:
     return who.token_id == bearer or who.is_operator
 
 
-def claimed_with(connection: sa.Connection, token: str) -> Attempt | None:
-    """Return the attempt that was claimed with a token.
+def claimed_with(
+    connection: sa.Connection, token: str, worker: str
+) -> tuple[Attempt | None, list[Attempt]]:
+    """Return the attempt that was claimed with a token, and those that are leased to the worker.
 
     Raises:
-        StudyFaultError: its state is unknown.
+        StudyFaultError: a state is unknown.
     """
-    row = connection.execute(_BY_TOKEN, {"claim_token": token}).first()
-    return None if row is None else _attempt(row)
+    rows = connection.execute(_CLAIMED_OR_HELD, {"claim_token": token, "who": worker}).all()
+    mine = next((_attempt(row) for row in rows if row.token == token), None)
+    held = [row for row in rows if row.state == _LEASED and row.worker == worker]
+    # One row may be both.
+    return mine, list({row.id: Attempt.of(row) for row in held}.values())
 
 
 def held_by(connection: sa.Connection, worker: str) -> list[Attempt]:

@@ -36,7 +36,7 @@ _DECIDE = _UPDATE.where(~in_states(_t.c.state, ENDED))
 _START = _UPDATE.values(
     state=TrialState.RUNNING.value,
     started=sa.func.coalesce(_t.c.started, sa.bindparam("now", type_=sa.Float)),
-)
+).returning(_t)
 
 _INSERT = _t.insert()
 _OPTUNA_ID = sa.select(_t.c.optuna_id).where(*_AT)
@@ -204,10 +204,14 @@ def set_trial(connection: sa.Connection, study_id: int, number: int, **values: A
     connection.execute(_UPDATE, {**at, **columns(values)})
 
 
-def start_trial(connection: sa.Connection, attempt: Attempt, now: float) -> None:
-    """Mark the trial of an attempt as running, from now on if it was not before."""
+def start_trial(connection: sa.Connection, attempt: Attempt, now: float) -> Trial | None:
+    """Mark the trial of an attempt as running, from now on if it was not before; return it.
+
+    None: it was just deleted.
+    """
     at = {"of_study": attempt.study_id, "of_number": attempt.number}
-    connection.execute(_START, {**at, "now": now})
+    row = connection.execute(_START, {**at, "now": now}).first()
+    return None if row is None else Trial.of(row)
 
 
 def decide_trial(

@@ -37,9 +37,7 @@ _SET = _UPDATE.values(
     attempt=sa.bindparam("new_attempt"),
     last_seen=sa.bindparam("seen"),
 )
-_REHABILITATE = _UPDATE.where(
-    sa.or_(_w.c.failed_json != "[]", _w.c.test_tries > 0, _w.c.out_reason != "")
-).values(
+_REHABILITATE = _SET.values(
     failed_json="[]",
     test_tries=0,
     out_reason="",
@@ -106,9 +104,10 @@ def change_worker(connection: sa.Connection, name: str, **values: Any) -> None:
     connection.execute(_UPDATE, {"who": name, **columns(values)})
 
 
-def rehabilitate(connection: sa.Connection, name: str) -> None:
-    """Forget what counts against a worker."""
-    connection.execute(_REHABILITATE, {"who": name})
+def rehabilitate(connection: sa.Connection, name: str, now: float) -> None:
+    """Forget what counts against a worker that has completed a trial, and is idle now."""
+    values = {"who": name, "new_state": WorkerState.IDLE.value, "new_attempt": None, "seen": now}
+    connection.execute(_REHABILITATE, values)
 
 
 def mark_gone(connection: sa.Connection, attempt: Attempt) -> None:
