@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from tests.support.servers import PostgresServer
 from tuner.errors import UnavailableError
@@ -307,3 +308,25 @@ def test_a_reading_transaction_sees_one_moment_and_writes_nothing(storage: Stora
         assert reading.execute(count).scalar_one() == before
     with pytest.raises(UnavailableError, match="read-only"), storage.read() as reading:
         reading.execute(_things.delete())
+
+
+def test_several_rows_are_inserted_at_once_and_those_that_are_there_are_left_out(
+    storage: Storage, in_thread: Callable[[Callable[[], Any]], Any]
+) -> None:
+    insert = postgresql.insert(_things).on_conflict_do_nothing()
+
+    def put() -> int:
+        rows = [{"id": i, **_ROWS[1], "size": i} for i in range(FEW)]
+        with storage.begin() as connection:
+            connection.execute(_things.delete().where(_things.c.id > 1))
+            return connection.execute(insert, rows).rowcount
+
+    assert in_thread(lambda: often(put)) == FEW - 2
+    with storage.begin() as connection:
+        found = connection.execute(sa.select(_things.c.id, _things.c.size)).all()
+        prepared = "SELECT statement FROM pg_prepared_statements WHERE starts_with(name, 'tuner_')"
+        texts = connection.exec_driver_sql(prepared).scalars()
+        statements = [text for text in texts if "INSERT" in text]
+    assert sorted(found) == [(i, i) for i in range(FEW)]
+    # One statement for all rows.
+    assert [text.count("(") for text in statements] == [FEW + 1]

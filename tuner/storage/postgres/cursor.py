@@ -7,7 +7,14 @@ from typing import Any
 
 from psycopg import pq
 
-from tuner.storage.postgres.statements import PreparedStatements, Row, Statement, check, often
+from tuner.storage.postgres.statements import (
+    PreparedStatements,
+    Row,
+    Statement,
+    check,
+    insert_of,
+    often,
+)
 
 #: Maximum number of sets of parameters that are executed one by one. psycopg sends more of them at
 #: a time, which takes longer to begin.
@@ -51,6 +58,13 @@ class PostgresCursor:
         statement = None if len(params) > FEW or options else often(query)
         if statement is None:
             self._leave(query, lambda cursor: cursor.executemany(query, params, **options))
+            return
+        insert = insert_of(query, len(params)) if len(params) > 1 else None
+        if insert is not None:
+            names = insert.names
+            self._run(
+                f"{len(params)} rows: {query}", insert, [one[n] for one in params for n in names]
+            )
             return
         count = 0
         for one in params:
@@ -112,15 +126,20 @@ class PostgresCursor:
             self._prepared.forget()
 
     def _execute(self, query: str, statement: Statement, params: Mapping[str, Any]) -> None:
+        self._run(query, statement, [params[name] for name in statement.names])
+
+    def _run(self, key: str, statement: Statement, values: Sequence[Any]) -> None:
+        """Execute a statement.
+
+        Args:
+            key: under which it is remembered.
+            values: of its parameters, by their numbers.
+        """
         self._other = None
         transformer, pgconn = self._prepared.transformer, self._prepared.pgconn
-        values: Any = transformer.dump_sequence(
-            [params[name] for name in statement.names], statement.formats
-        )
-        prepared = self._prepared.prepare(query, statement, transformer.types or ())
-        result = check(
-            pgconn.exec_prepared(prepared.name, values, param_formats=transformer.formats)
-        )
+        sent: Any = transformer.dump_sequence(values, statement.formats)
+        prepared = self._prepared.prepare(key, statement, transformer.types or ())
+        result = check(pgconn.exec_prepared(prepared.name, sent, param_formats=transformer.formats))
         if result.status == _ROWS:
             if prepared.description is None:
                 prepared.description = _describe(result)

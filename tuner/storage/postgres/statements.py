@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections import Counter
@@ -23,6 +24,8 @@ MOST_PREPARED = 300
 
 _FAILED = pq.ExecStatus.FATAL_ERROR
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
+#: What SQLAlchemy makes of an insert without RETURNING: up to the values, they, and what follows.
+_INSERT = re.compile(r"(INSERT INTO [^()]+\([^()]+\) VALUES )(\(.+\))( ON CONFLICT DO NOTHING)?")
 
 Row = tuple[Any, ...]
 
@@ -51,6 +54,7 @@ class Prepared:
 
 _times: Counter[str] = Counter()
 _statements: dict[str, Statement] = {}
+_of_rows: dict[tuple[str, int], Statement | None] = {}
 
 
 class PreparedStatements:
@@ -104,6 +108,30 @@ def often(query: Any) -> Statement | None:
     if _times[query] > RARE:
         statement = _statements[query] = _parse(query)
     return statement
+
+
+def insert_of(query: str, rows: int) -> Statement | None:
+    """Return an insert of several rows at once; None: the statement is not an insert.
+
+    Its parameters are those of the first row, then those of the second, and so on.
+    """
+    key = (query, rows)
+    if key not in _of_rows:
+        found = _INSERT.fullmatch(query)
+        if found is None or "%%" in query:
+            _of_rows[key] = None
+        else:
+            _of_rows[key] = _repeat(found[1], found[2], found[3] or "", rows)
+    return _of_rows[key]
+
+
+def _repeat(begin: str, values: str, end: str, rows: int) -> Statement:
+    names = _PARAMETER.findall(values)
+    numbers = itertools.count(1)
+    group = _PARAMETER.sub("%s", values)
+    text = ", ".join(group % tuple(f"${next(numbers)}" for _ in names) for _ in range(rows))
+    count = len(names) * rows
+    return Statement(f"{begin}{text}{end}".encode(), tuple(names), (PyFormat.AUTO,) * count)
 
 
 def _parse(query: str) -> Statement:
