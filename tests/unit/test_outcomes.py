@@ -54,7 +54,7 @@ def storage(sqlite_url: str) -> Iterator[Storage]:
 
 def give(storage: Storage, outcome: Outcome, told: str | None = None) -> bool:
     with storage.begin() as connection:
-        return set_outcome(connection, 1, 0, outcome, NOW + 10.0, told=told)
+        return set_outcome(connection, 1, 0, outcome, NOW + 10.0, told=told) is not None
 
 
 def trial_of(storage: Storage) -> Trial:

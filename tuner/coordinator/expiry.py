@@ -151,13 +151,11 @@ class Expiry:
                 error=f"worker {attempt.worker} on {attempt.host} gave no sign of life",
                 attempt_state=AttemptState.LOST,
             )
-            is_outcome = end_attempt(
-                connection, study, attempt, ending, now, retries=retries(study)
-            )
+            decided = end_attempt(connection, study, attempt, ending, now, retries=retries(study))
             logger.warning("attempt lost", extra={"attempt": attempt.id, "worker": attempt.worker})
             mark_gone(connection, attempt)
         self._instruments.lost_lease()
-        if not is_outcome:
+        if decided is None:
             self._instruments.retried("lost")
         return True
 

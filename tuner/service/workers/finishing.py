@@ -37,6 +37,7 @@ from tuner.trials.store.studies import hold_study
 from tuner.trials.store.trials import lock_trial, trial_of
 from tuner.trials.store.workers import set_worker
 from tuner.trials.study import Study
+from tuner.trials.trial import Trial
 
 #: Errors that are raised deliberately: answers to the worker.
 TOLD = (TunerError, ProtocolError)
@@ -100,13 +101,14 @@ class Finishing:
             if study is None:
                 raise NotFoundError(f"the study of attempt {attempt_id} was deleted just now")
             is_new = attempt.finish_digest is None
+            trial = None
             if is_new:
                 with study_step(study.id, "taking a result", attempt=attempt.id, passing=TOLD):
-                    self._accept(connection, study, attempt, finish, digest, now)
+                    trial = self._accept(connection, study, attempt, finish, digest, now)
             elif attempt.finish_digest != digest:
                 raise FencedError(f"attempt {attempt_id} was finished with another result")
             with study_step(study.id, "taking a result", attempt=attempt.id, passing=TOLD):
-                trial = trial_of(connection, attempt)
+                trial = trial or trial_of(connection, attempt)
                 attempts = attempts_of(connection, attempt.study_id, attempt.number)
                 attempt = next(one for one in attempts if one.id == attempt_id)
                 record = trial_record(connection, study, trial, attempt, attempts)
@@ -132,7 +134,8 @@ class Finishing:
         finish: protocol.Finish,
         digest: str,
         now: float,
-    ) -> None:
+    ) -> Trial | None:
+        """Take a new result; return the trial if the result is its outcome."""
         if not attempt.state.is_held:
             raise FencedError(f"attempt {attempt.id} was called off ({attempt.state.value})")
         if attempt.state is AttemptState.LOST:
@@ -146,7 +149,7 @@ class Finishing:
             spec = read_spec(study.spec_json)
         store_points(connection, attempt, finish.points, now)
         ending = _ending(connection, attempt, finish, digest, metrics=len(spec.metrics))
-        end_attempt(
+        decided = end_attempt(
             connection, study, attempt, ending, now, retries=spec.trial.retries, trial=trial
         )
         if ending.cause == "storage" and self._storage_problem() is None:
@@ -155,6 +158,7 @@ class Finishing:
         if attempt.worker is not None and ending.cause is not None:
             # After a success the breaker has said so.
             set_worker(connection, attempt.worker, WorkerState.IDLE, None, now)
+        return decided
 
 
 def _ending(

@@ -56,8 +56,8 @@ def end_attempt(
     *,
     retries: int,
     trial: Trial | None = None,
-) -> bool:
-    """End an attempt whose trial has no outcome yet; return whether it decided the outcome.
+) -> Trial | None:
+    """End an attempt whose trial has no outcome yet; return the trial if this decided its outcome.
 
     A cause that calls for a retry creates the next attempt in the same transaction. Otherwise this
     ending becomes the trial's outcome, and all its other live attempts are called off.
@@ -78,14 +78,15 @@ def end_attempt(
         and runs_again(cause, earlier, retries=retries)
     )
     _close(connection, attempt, ending, now)
+    decided = None
     if is_outcome or cause is None:
         outcome = _outcome(attempt, ending)
-        set_outcome(connection, attempt.study_id, attempt.number, outcome, now)
+        decided = set_outcome(connection, attempt.study_id, attempt.number, outcome, now)
     else:
         _retry(connection, study, attempt, cause, now, delay_s(cause, earlier))
     retry_of = trial.proposal.get("retry_of") if cause is None else None
     note_end(connection, attempt, cause, now, retry_of=retry_of)
-    return is_outcome
+    return decided
 
 
 def _outcome(attempt: Attempt, ending: Ending) -> Outcome:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from tuner.trials.store.attempts import call_off
 from tuner.trials.store.events import record_event
 from tuner.trials.store.trials import Outcome, decide_trial
+from tuner.trials.trial import Trial
 
 
 def set_outcome(
@@ -17,7 +18,7 @@ def set_outcome(
     now: float,
     *,
     told: str | None = None,
-) -> bool:
+) -> Trial | None:
     """Set a trial's outcome, and call off its attempts that may still be running.
 
     Args:
@@ -27,11 +28,12 @@ def set_outcome(
         told: text of its event; empty: no event; None: the state and the value.
 
     Returns:
-        False: it already had an outcome, which it keeps.
+        The trial; None: it already had an outcome, which it keeps.
     """
     call_off(connection, study_id, number, now)
-    if not decide_trial(connection, study_id, number, outcome, now):
-        return False
+    trial = decide_trial(connection, study_id, number, outcome, now)
+    if trial is None:
+        return None
     text = _said(number, outcome) if told is None else told
     if text:
         record_event(
@@ -43,7 +45,7 @@ def set_outcome(
             number=number,
             attempt=outcome.attempt,
         )
-    return True
+    return trial
 
 
 def _said(number: int, outcome: Outcome) -> str:

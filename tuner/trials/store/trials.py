@@ -32,7 +32,7 @@ _ENDED: sa.Select[Any] = (
 )
 #: States of a trial without an outcome.
 _OPEN = (TrialState.WAITING, TrialState.RUNNING)
-_DECIDE = _UPDATE.where(~in_states(_t.c.state, ENDED))
+_DECIDE = _UPDATE.where(~in_states(_t.c.state, ENDED)).returning(_t)
 _START = _UPDATE.values(
     state=TrialState.RUNNING.value,
     started=sa.func.coalesce(_t.c.started, sa.bindparam("now", type_=sa.Float)),
@@ -216,8 +216,8 @@ def start_trial(connection: sa.Connection, attempt: Attempt, now: float) -> Tria
 
 def decide_trial(
     connection: sa.Connection, study_id: int, number: int, outcome: Outcome, now: float
-) -> bool:
-    """Write the outcome of a trial that has none; return whether it had none."""
+) -> Trial | None:
+    """Write the outcome of a trial that has none, and return the trial; None: it had one."""
     values = outcome.values
     row = {
         "of_study": study_id,
@@ -233,4 +233,5 @@ def decide_trial(
         "finished": now,
         "duration_s": outcome.duration_s,
     }
-    return bool(connection.execute(_DECIDE, row).rowcount)
+    decided = connection.execute(_DECIDE, row).first()
+    return None if decided is None else Trial.of(decided)
