@@ -38,8 +38,8 @@ MUTANTS = (
         name="report-stored-twice",
         promise="A report that is sent again is stored once.",
         file="tuner/trials/store/reports.py",
-        old="if point.step not in known:",
-        new="if point.step:",
+        old="postgresql.insert(_r).on_conflict_do_nothing()",
+        new="postgresql.insert(_r)",
         tests=(f"{_REPEATS}test_a_report_whose_answer_was_lost_is_stored_once",),
     ),
     Mutant(
