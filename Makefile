@@ -30,7 +30,7 @@ RUN_ARGS ?= --workers 2
 STUDY ?=
 PYTEST_ARGS ?=
 # Most tests wait for leases, processes and servers. A file stays together: its tests share servers.
-# The long ones come first, as they are collected; sorted by their number of tests they would be last.
+# tests/conftest.py says which comes when; sorted by their number of tests the long ones would be last.
 TEST_SIDE_BY_SIDE ?= -n 6 --dist loadfile --no-loadscope-reorder
 # Threads of numpy would only wait for each other there: one file took six times the processor time.
 TEST_THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,6 +54,12 @@ _APART = (
 )
 #: These share with one another what takes minutes, and nothing with the rest of their file.
 _GUARDS = "tests/acceptance/test_sampler_gates.py::test_no_study_goes_wrong_as_they_once_did"
+
+#: Folders whose tests compute most of the time, and those whose tests are short; the others' wait.
+_COMPUTING = ("tests/acceptance/", _BROWSER, "tests/contracts/")
+_SHORT = "tests/unit/"
+#: Begun first: the browser's tests share a process for ten minutes.
+_LONG = (_BROWSER, "tests/schedulers/")
 
 AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)
 
@@ -144,17 +150,26 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
     """Leave whole servers on PostgreSQL to the slow part: they are the same ones on SQLite.
 
     What differs, the statements, is tried on both in any case (`tests/contracts`, `tests/unit`).
+    Where several processes share the tests, they take them as `_in_turn` says.
     """
     for item in items:
         callspec = getattr(item, "callspec", None)
         is_whole = item.path.parent.name == "integration"
         if is_whole and callspec is not None and "postgresql" in callspec.params.values():
             item.add_marker(pytest.mark.slow)
+    yield
+    if hasattr(config, "workerinput"):
+        scopes: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            scopes.setdefault(_scope(item.nodeid), []).append(item)
+        items[:] = [item for scope in _in_turn(scopes) for item in scopes[scope]]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -166,15 +181,39 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByWhatIsShared(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if nodeid.startswith(_WIDE):
-                return f"{_WIDE} {zlib.crc32(nodeid.encode()) % 4}"
-            if nodeid.startswith(_APART):
-                return nodeid
-            if nodeid.startswith(_GUARDS):
-                return _GUARDS
-            return _BROWSER if nodeid.startswith(_BROWSER) else str(super()._split_scope(nodeid))
+            return _scope(nodeid)
 
     return ByWhatIsShared(config, log)
+
+
+def _scope(nodeid: str) -> str:
+    """Return what a test has in common with those that run in the same process."""
+    if nodeid.startswith(_WIDE):
+        return f"{_WIDE} {zlib.crc32(nodeid.encode()) % 4}"
+    if nodeid.startswith(_APART):
+        return nodeid
+    if nodeid.startswith(_GUARDS):
+        return _GUARDS
+    return _BROWSER if nodeid.startswith(_BROWSER) else nodeid.partition("::")[0]
+
+
+def _in_turn(scopes: Iterable[str]) -> list[str]:
+    """Return scopes in the order in which they are begun.
+
+    Those that compute stand evenly among those that wait, so that the cores are busy and no test is
+    kept waiting by many others. What takes longest in one process comes first, and unit tests come
+    last: they are short, and end side by side.
+    """
+    parts: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for scope in scopes:
+        computes = scope.startswith((*_COMPUTING, *_APART))
+        kind = 0 if computes else 2 if scope.startswith(_SHORT) else 1
+        parts[kind].append(scope)
+    *mixed, short = parts
+    for part in mixed:
+        part.sort(key=lambda scope: not scope.startswith(_LONG))
+    places = [((n + 0.5) / len(part), scope) for part in mixed for n, scope in enumerate(part)]
+    return [*(scope for _, scope in sorted(places)), *short]
 
 
 @pytest.hookimpl(wrapper=True)
