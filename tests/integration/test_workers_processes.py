@@ -38,6 +38,7 @@ def test_no_token_reaches_a_trial_or_a_file(peer: Peer, start: Start, isolation:
     assert "CUDA -1" in output
     # The trial's own channel is the only socket it has.
     assert "SOCKETS 1" in output
+    assert "HANDED ON 0" in output
     holders = [
         p for p in worker.home.rglob("*") if p.is_file() and TOKEN.encode() in p.read_bytes()
     ]

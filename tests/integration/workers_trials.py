@@ -133,6 +133,14 @@ def environment(run: Run) -> float:
     print({key: value for key, value in os.environ.items() if key.startswith("TUNER")})
     print("ENVIRON", Path("/proc/self/environ").read_bytes())
     print("SOCKETS", sum(path.is_socket() for path in Path("/proc/self/fd").iterdir()))
+    handed_on = subprocess.run(
+        ["/bin/sh", "-c", "ls -l /proc/$$/fd"],
+        close_fds=False,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    print("HANDED ON", handed_on.stdout.count("socket:"))
     return 1.0
 
 

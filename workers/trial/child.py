@@ -242,6 +242,8 @@ def run_next_task(fd: int, worker: int) -> NoReturn:
         fd: this side's end of the channel.
         worker: process id of the worker, the parent of this process when the task comes.
     """
+    # What the objective starts must not speak to the worker, nor keep the channel open.
+    os.set_inheritable(fd, False)
     # A task holds the curve so far; the worker keeps to the limits of the protocol.
     channel = Channel(socket.socket(fileno=fd), max_line_bytes=None)
     messages: list[dict[str, Any]] = []
