@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -52,17 +51,6 @@ def own_cpu_s(pid: int) -> float:
     """Return the processor time of a process alone, seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:13]) / os.sysconf("SC_CLK_TCK")
-
-
-def children_cpu_s(pid: int, word: str) -> float:
-    """Return the processor time of a process's children that run and whose command has a word."""
-    total = 0.0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == pid and word.encode() in (folder / "cmdline").read_bytes():
-                total += cpu_s(int(folder.name))
-    return total
 
 
 def _cpu_model() -> str:

@@ -7,10 +7,11 @@ import json
 from dataclasses import dataclass
 
 from tests.benchmarks.figure import Figure, median
-from tests.benchmarks.machine import children_cpu_s, own_cpu_s
+from tests.benchmarks.machine import cpu_s, own_cpu_s
 from tests.benchmarks.optuna_peer import run_optuna
 from tests.benchmarks.stack import Stack, fresh_settings, running
 from tests.benchmarks.studies import make_spec, submit
+from tests.support.processes import insights as insights_of
 from tests.support.servers import open_postgres
 
 WORKERS = 4
@@ -147,7 +148,7 @@ def _processor_s(stack: Stack) -> tuple[float, float, float]:
     """Return the processor time so far of the server, of insights, and of the workers."""
     server = own_cpu_s(stack.server_pid)
     ended = stack.server_cpu_s() - server
-    insights = ended + children_cpu_s(stack.server_pid, "tuner.service.insights")
+    insights = ended + sum(map(cpu_s, insights_of(stack.server_pid)))
     return server, insights, stack.workers_cpu_s()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import resource
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from tests.support import processes
 from tests.support.databases.filing_lab import FilingLab, filing_lab
 from tests.support.patience import wait_until
 from tuner.documents.study_folder.insights import InsightsDocument
@@ -309,19 +309,6 @@ def test_a_study_that_goes_on_does_not_wait_longer_because_it_asks_again(
     assert time.monotonic() - asked < 10.0
 
 
-def _processes() -> list[int]:
-    """Return the processes that this one has started to compute insights."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and b"tuner.service.insights" in (
-                (folder / "cmdline").read_bytes()
-            ):
-                found.append(int(folder.name))
-    return found
-
-
 def test_a_process_is_kept_for_the_next_study_replaced_if_it_died_and_ended_after_a_while(
     lab: FilingLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,7 +321,7 @@ def test_a_process_is_kept_for_the_next_study_replaced_if_it_died_and_ended_afte
         found = insights.of(study)
         assert found is not None
         assert found["trials"] == 12, found
-        (process,) = _processes()
+        (process,) = processes.insights(os.getpid())
         return process
 
     first = analyse(1)
@@ -342,13 +329,12 @@ def test_a_process_is_kept_for_the_next_study_replaced_if_it_died_and_ended_afte
     assert resource.prlimit(first, resource.RLIMIT_CPU)[0] > CPU_S
     assert analyse(2) == first
     os.kill(first, signal.SIGKILL)
-    state = Path(f"/proc/{first}/stat")
-    wait_until(lambda: state.read_text().rpartition(") ")[2][0] == "Z", "it has died")
+    wait_until(lambda: not processes.is_alive(first), "it has died")
     assert analyse(3) != first
     monkeypatch.setattr("tuner.service.insights.computing._KEEP_S", 0.1)
     lab.add_study("early", trials=1)
     insights.want(Wish(study_id=4, name="lab/early", told=1, is_over=True))
-    wait_until(lambda: not _processes(), "it has ended")
+    wait_until(lambda: not processes.insights(os.getpid()), "it has ended")
     insights.stop()
 
 

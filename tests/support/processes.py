@@ -39,6 +39,11 @@ def trials(worker: int) -> list[int]:
     ]
 
 
+def insights(server: int) -> list[int]:
+    """Return the processes in which a server computes insights."""
+    return [pid for pid in children(server) if b"tuner.service.insights" in _command(pid)]
+
+
 def _command(pid: int) -> bytes:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
