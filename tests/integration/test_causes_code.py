@@ -23,6 +23,7 @@ from tests.integration.cause_fleet import (
 )
 from tests.integration.cause_outcomes import assert_failed
 from tests.integration.workers_process import ROOT
+from tests.support.processes import children
 from tests.support.service_process import TOKEN, ServiceProcess
 
 #: What fails, its cause, and what the explanation holds.
@@ -135,7 +136,8 @@ def test_a_trial_that_the_kernel_kills_for_memory_is_out_of_memory_and_its_worke
     worker = fleet.start("w")
     group = MemoryGroup(256 << 20)
     try:
-        group.enter(worker.pid)
+        for pid in (worker.pid, *children(worker.pid)):
+            group.enter(pid)
         lab = fleet.submit("hogs", "good")
         trial = assert_failed(lab, "oom", used=2, tries=2)
 

@@ -102,7 +102,8 @@ def test_few_claims_look_at_a_time_and_one_that_has_waited_long_is_answered_with
     answers = asyncio.run(claim_all())
 
     assert desk.most == MAX_LOOKS
-    assert desk.looked == [*first, "patient"]
+    assert sorted(desk.looked[:MAX_LOOKS]) == first, "in whatever order"
+    assert desk.looked[MAX_LOOKS:] == ["patient"]
     assert answers == [204] * (MAX_LOOKS + MORE)
 
 
