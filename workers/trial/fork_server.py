@@ -134,17 +134,17 @@ def _fork_twice(channel: int, worker: int) -> int:
         OSError: there is no memory, or no pid, for one more process.
     """
     reader, writer = os.pipe()
-    try:
-        # Without what Python does in each fork: this one only forks again.
-        between = _libc.fork()
+    # Without what Python does in each fork: this one only forks again.
+    between = _libc.fork()
+    if between == 0:
+        _fork_once_more(channel, worker, writer)
+    failed = ctypes.get_errno()
+    os.close(writer)
+    with os.fdopen(reader, "rb", buffering=0) as pipe:
         if between < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        if between == 0:
-            _fork_once_more(channel, worker, writer)
-    finally:
-        os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read()
+            raise OSError(failed, os.strerror(failed))
+        # Not until its end: the trial has the other end, too, for a moment.
+        said = pipe.read(MESSAGE_BYTES)
     # The kernel hands the orphans of a process over before it lets anybody reap it.
     os.waitpid(between, 0)
     if not said.isdigit():
