@@ -141,6 +141,8 @@ class Coordinator:
             except (UnavailableError, sa.exc.OperationalError, sa.exc.InterfaceError) as exc:
                 logger.warning("database not available", extra={"error": str(exc)[:200]})
                 self._expiry.suspend()
+                # It may have committed, and only its answer is lost: the memory is rebuilt.
+                self._memory.clear()
                 again = None
             except FencedError:
                 self._lose_lead()

@@ -106,6 +106,17 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="memory-outlives-an-outage",
+        promise="What was committed without an answer is not missed.",
+        file="tuner/coordinator/loop.py",
+        old="is lost: the memory is rebuilt.\n                self._memory.clear()",
+        new="is lost: the memory is rebuilt.",
+        tests=(
+            "tests/integration/test_commit_answers.py::"
+            "test_a_commit_without_an_answer_is_neither_missed_nor_made_twice",
+        ),
+    ),
+    Mutant(
         name="fork-server-open-to-trials",
         promise="No trial changes what the next one is forked from.",
         file="workers/trial/fork_server.py",
