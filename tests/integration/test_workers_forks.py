@@ -134,7 +134,7 @@ def test_a_worker_whose_imports_crash_runs_trials_all_the_same(
 
 #: A worker that is killed, or gives up, between the fork of a trial and its task.
 BETWEEN = """
-import os, socket, sys
+import os, socket, sys, time
 from workers.host.orphans import adopt_orphans
 from workers.trial.fork_client import ForkClient
 
@@ -144,7 +144,12 @@ forks.wait_ready()
 ours, theirs = socket.socketpair()
 pid = forks.fork(theirs)
 theirs.close()
-print(pid, open(f"/proc/{pid}/comm").read().strip(), flush=True)
+for _ in range(3000):
+    name = open(f"/proc/{pid}/comm").read().strip()
+    if name == "tuner-trial":
+        break
+    time.sleep(0.01)
+print(pid, name, flush=True)
 if sys.argv[1] == "killed":
     os.kill(os.getpid(), 9)
 ours.close()
