@@ -13,6 +13,8 @@ import pytest
 
 from tests.acceptance.home import Home, open_home
 
+pytestmark = pytest.mark.slow
+
 BROKEN = Path(__file__).parents[1] / "unit" / "broken_specs"
 SPEC = """
     project: bad
@@ -137,7 +139,6 @@ def test_check_says_why_the_objective_cannot_be_imported(
     assert not home.path.exists()
 
 
-@pytest.mark.slow
 def test_each_trial_says_what_its_objective_did(home: Home) -> None:
     write_spec(home)
 
@@ -190,7 +191,6 @@ def test_names_that_are_no_names_are_refused_everywhere(home: Home, name: str) -
     assert not home.path.exists()
 
 
-@pytest.mark.slow
 def test_what_does_not_exist_is_said(home: Home) -> None:
     home.ok("db", "upgrade")
 
@@ -201,7 +201,6 @@ def test_what_does_not_exist_is_said(home: Home) -> None:
         assert "Traceback" not in done.err
 
 
-@pytest.mark.slow
 def test_a_redis_url_without_a_redis_is_said_before_anything_runs(home: Home) -> None:
     write_spec(home)
     with taken_port() as port:
@@ -218,7 +217,6 @@ def test_a_redis_url_without_a_redis_is_said_before_anything_runs(home: Home) ->
     assert home.processes() == {}
 
 
-@pytest.mark.slow
 def test_a_home_of_a_newer_version_is_left_alone(home: Home) -> None:
     write_spec(home)
     home.ok("db", "upgrade")
@@ -237,7 +235,6 @@ def test_a_home_of_a_newer_version_is_left_alone(home: Home) -> None:
     assert home.processes() == {}
 
 
-@pytest.mark.slow
 def test_a_port_that_is_taken_is_said(home: Home) -> None:
     with taken_port() as port:
         for command in (("serve", "--port", port), ("board", "bad/input", "--port", port)):
@@ -249,7 +246,6 @@ def test_a_port_that_is_taken_is_said(home: Home) -> None:
     assert home.processes() == {}
 
 
-@pytest.mark.slow
 def test_board_takes_the_next_port_when_6006_is_taken(home: Home) -> None:
     (home.logs / "bad" / "input").mkdir(parents=True)
     with contextlib.ExitStack() as stack:
@@ -265,7 +261,6 @@ def test_board_takes_the_next_port_when_6006_is_taken(home: Home) -> None:
     assert code == 130
 
 
-@pytest.mark.slow
 def test_a_server_elsewhere_that_is_none_or_refuses_us_is_said(home: Home) -> None:
     write_spec(home)
     with taken_port() as port:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.acceptance.home import CLIMB, CLIMBER, Home, open_home
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
@@ -74,7 +76,6 @@ def test_a_relative_home_is_said_in_full(home: Home) -> None:
     assert f"no studies yet in {home.work}/some/folder" in done.err
 
 
-@pytest.mark.slow
 def test_the_url_of_a_server_may_hold_the_path_of_its_api_and_no_other(home: Home) -> None:
     home.ok("submit", "hill.yaml")
     url = home.json_file("service.json")["url"]
@@ -89,7 +90,6 @@ def test_the_url_of_a_server_may_hold_the_path_of_its_api_and_no_other(home: Hom
             assert f"{wrong}: something answers there that is not a Tuner server" in done.err
 
 
-@pytest.mark.slow
 def test_workers_that_are_killed_are_started_again_by_their_run(home: Home) -> None:
     write_spec(home, trials=6, steps=5)
     with home.process("run", "hill.yaml", "-n", "1") as run:
@@ -119,7 +119,6 @@ def test_a_study_that_runs_is_deleted_with_a_word_on_both_sides(home: Home) -> N
     assert home.processes() == {}
 
 
-@pytest.mark.slow
 def test_fewer_workers_than_the_spec_allows_are_said(home: Home) -> None:
     write_spec(home, trials=1, steps=1, more="    parallel: 512\n")
 
@@ -130,7 +129,6 @@ def test_fewer_workers_than_the_spec_allows_are_said(home: Home) -> None:
     assert "at once" not in home.ok("run", "hill.yaml", "--workers", "1").out
 
 
-@pytest.mark.slow
 def test_own_workers_are_scaled_where_a_container_names_a_server(home: Home) -> None:
     home.ok("submit", "hill.yaml")
     there = {
@@ -149,7 +147,6 @@ def test_own_workers_are_scaled_where_a_container_names_a_server(home: Home) -> 
     home.ok("down", **there)
 
 
-@pytest.mark.slow
 def test_check_warns_of_what_would_disappoint(home: Home) -> None:
     write_spec(home, steps=3)
     path = home.work / "hill.yaml"

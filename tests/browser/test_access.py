@@ -10,6 +10,8 @@ import pytest
 from tests.browser.conftest import OpenTab, Shared
 from tests.browser.tab import Tab
 
+pytestmark = pytest.mark.slow
+
 _SCRIPT = "axe.min.js"
 #: The rules of WCAG 2.2 at level AA, and what axe counts as good practice.
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

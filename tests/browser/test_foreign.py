@@ -10,6 +10,8 @@ from tests.browser.conftest import BoardOf, OpenTab
 from tests.browser.tab import Tab
 from tests.support.board.foreign import HOSTILE, HOSTILE_NAMES, RECORDED, copy_recorded
 
+pytestmark = pytest.mark.slow
+
 #: How many trials each tool has left, as the importer of history counts them.
 TRIALS = {
     "keras_callback": 3,
@@ -76,7 +78,6 @@ def test_a_hostile_folder_is_a_table_or_a_sentence(
     assert {*SENTENCES, *ROWS} == set(HOSTILE)
 
 
-@pytest.mark.slow
 def test_the_metric_and_the_goal_of_a_foreign_log_are_chosen_by_the_user(
     open_tab: OpenTab, board_of: BoardOf, tmp_path: Path
 ) -> None:

@@ -13,6 +13,8 @@ from tests.support.board.lab import open_board_lab
 from tests.support.board.tensorboard_api import open_tensorboard
 from tests.support.board.trials import plan_trial, search_space
 
+pytestmark = pytest.mark.slow
+
 BETTER = 0.999
 
 
@@ -35,7 +37,6 @@ def test_a_new_best_trial_comes_by_itself_and_the_view_stays(
         assert tab.row(chosen).locator("input[type=checkbox]").is_checked()
 
 
-@pytest.mark.slow
 def test_a_study_that_is_deleted_meanwhile_leaves_a_sentence(
     open_tab: OpenTab, board_of: BoardOf, tmp_path: Path
 ) -> None:
@@ -52,7 +53,6 @@ def test_a_study_that_is_deleted_meanwhile_leaves_a_sentence(
         assert len(tab.text()) > 20, "never an empty page"
 
 
-@pytest.mark.slow
 def test_a_tensorboard_that_ends_is_said_and_what_was_shown_stays(
     open_tab: OpenTab, tmp_path: Path
 ) -> None:

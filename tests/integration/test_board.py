@@ -24,6 +24,8 @@ from tuner.roots import Place
 from tuner.tfevents import write_json
 from tuner.tfevents.framing import masked_crc
 
+pytestmark = pytest.mark.slow
+
 Answer = TypeVar("Answer")
 STUDY = "project/study"
 SECRET = "a-secret-of-the-user"

@@ -20,6 +20,8 @@ from tests.support.board.process import family_mb, open_tuner_board
 from tests.support.board.tensorboard_api import TensorBoard
 from tests.support.patience import clock
 
+pytestmark = pytest.mark.slow
+
 #: One answer may take so long, on a machine with an idle core.
 ANSWER_S = 5.0
 #: All of `tuner board`: TensorBoard, its data server, the tab.

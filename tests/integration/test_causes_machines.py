@@ -22,6 +22,8 @@ from tests.support.patience import hold
 from tests.support.study_lab import Lab
 from tuner.trials.causes import CAUSE_ATTR
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_killed_trial_or_worker_is_lost_and_the_trial_runs_elsewhere_within_its_retries(
     fleet: Fleet,

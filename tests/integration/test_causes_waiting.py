@@ -24,6 +24,8 @@ from tests.integration.cause_outcomes import assert_failed
 from tests.support.service_process import ServiceProcess
 from tests.support.study_lab import Lab
 
+pytestmark = pytest.mark.slow
+
 
 class Waiting:
     """Studies that are under way together, each with its own worker."""
@@ -83,7 +85,6 @@ def waiting(server: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) ->
         yield Waiting(server, stack, tmp_path_factory.mktemp("disks"))
 
 
-@pytest.mark.slow
 def test_a_trial_that_hangs_in_c_is_killed_after_its_time_and_shows_where_it_hung(
     waiting: Waiting,
 ) -> None:
@@ -96,7 +97,6 @@ def test_a_trial_that_hangs_in_c_is_killed_after_its_time_and_shows_where_it_hun
     assert attempt["duration_s"] < 20
 
 
-@pytest.mark.slow
 def test_a_trial_over_its_time_that_listens_ends_by_itself(waiting: Waiting) -> None:
     trial = assert_failed(waiting.lab("slow"), "timeout", used=2)
 
@@ -118,7 +118,6 @@ def test_a_trial_on_a_read_only_log_root_runs_when_it_is_writable(waiting: Waiti
     assert "Read-only file system" in begun[0]["error"]
 
 
-@pytest.mark.slow
 def test_a_training_whose_checkpoint_does_not_fit_runs_again_when_there_is_room(
     waiting: Waiting,
 ) -> None:
@@ -155,7 +154,6 @@ def seconds(attempt: dict[str, Any]) -> tuple[float, float]:
     )
 
 
-@pytest.mark.slow
 def test_keras_and_tensorflow_say_it_in_their_own_way(waiting: Waiting) -> None:
     waiting.lab("keras")
     diverged = assert_failed(waiting.lab("keras_diverges"), "diverged", used=2)

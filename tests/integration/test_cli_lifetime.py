@@ -19,7 +19,7 @@ import tuner
 from tests.support.patience import clock, read_to_end
 from tuner.local.home import is_running
 
-pytestmark = pytest.mark.usefixtures("redis_binary")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("redis_binary")]
 
 OBJECTIVE = """
 import time
@@ -90,7 +90,6 @@ def test_a_run_ends_with_its_table_and_leaves_nothing_running(folder: Path, home
     assert _processes(home) == []
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_everything_within_15_s_and_the_same_command_goes_on(
     folder: Path, home: Path
 ) -> None:
@@ -115,7 +114,6 @@ def test_ctrl_c_ends_everything_within_15_s_and_the_same_command_goes_on(
     assert (counts["complete"], counts["fail"]) == (4, 0)
 
 
-@pytest.mark.slow
 def test_a_second_ctrl_c_kills_at_once(folder: Path, home: Path) -> None:
     run = _start("run", str(_spec(folder, trials=4, seconds=60)), "-n", "1")
     _wait_for(lambda: _status()["counts"]["running"] >= 1)
@@ -130,7 +128,6 @@ def test_a_second_ctrl_c_kills_at_once(folder: Path, home: Path) -> None:
     _wait_for(lambda: _processes(home) == [], seconds=10)
 
 
-@pytest.mark.slow
 def test_a_killed_run_takes_its_workers_along(folder: Path, home: Path) -> None:
     run = _start("run", str(_spec(folder, trials=4, seconds=60)), "-n", "1")
     _wait_for(lambda: _status()["counts"]["running"] >= 1)
@@ -142,7 +139,6 @@ def test_a_killed_run_takes_its_workers_along(folder: Path, home: Path) -> None:
     _wait_for(lambda: [pid for pid in _processes(home) if _is_worker(pid)] == [], seconds=30)
 
 
-@pytest.mark.slow
 def test_a_second_run_joins_and_the_last_one_ends_the_service(folder: Path, home: Path) -> None:
     first = _start("run", str(_spec(folder, study="first", trials=2, seconds=0.5)), "-n", "1")
     second = _start("run", str(_spec(folder, study="second", trials=2, seconds=0.5)), "-n", "1")
@@ -153,7 +149,6 @@ def test_a_second_run_joins_and_the_last_one_ends_the_service(folder: Path, home
     assert _processes(home) == []
 
 
-@pytest.mark.slow
 def test_a_service_that_is_killed_is_started_again(folder: Path, home: Path) -> None:
     run = _start("run", str(_spec(folder, trials=3, seconds=1)), "-n", "1")
     _wait_for(lambda: _status()["counts"]["running"] >= 1)
@@ -165,7 +160,6 @@ def test_a_service_that_is_killed_is_started_again(folder: Path, home: Path) -> 
     assert _json("status", "demo/toy")["counts"]["complete"] == 3
 
 
-@pytest.mark.slow
 def test_a_study_whose_trials_all_fail_alike_stops_and_shows_why(folder: Path, home: Path) -> None:
     done = _tuner("run", str(_spec(folder, objective="toy:broken", trials=20)), "-n", "1")
 
@@ -175,7 +169,6 @@ def test_a_study_whose_trials_all_fail_alike_stops_and_shows_why(folder: Path, h
     assert _processes(home) == []
 
 
-@pytest.mark.slow
 def test_submitted_studies_run_on_until_down(folder: Path, home: Path) -> None:
     spec = _spec(folder, trials=2)
     submitted = _json("submit", str(spec))
@@ -199,7 +192,6 @@ def test_submitted_studies_run_on_until_down(folder: Path, home: Path) -> None:
     assert _json("status", "demo/toy")["counts"]["complete"] == 4
 
 
-@pytest.mark.slow
 def test_workers_find_a_service_that_was_killed_and_started_again(folder: Path, home: Path) -> None:
     spec = _spec(folder, trials=1)
     _tuner("submit", str(spec))
@@ -229,7 +221,6 @@ def test_a_port_that_another_program_took_meanwhile_does_not_stop_the_service(ho
         assert served.wait(timeout=PATIENCE_S) == 0
 
 
-@pytest.mark.slow
 def test_python_has_the_same_verbs(folder: Path, home: Path) -> None:
     spec = _spec(folder, trials=2)
     first = tuner.submit(spec)

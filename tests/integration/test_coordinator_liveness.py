@@ -13,6 +13,8 @@ from tests.support.service_process import ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.trials.wait_reasons import BUSY, NO_WORKER, STARTING, UNHEARD
 
+pytestmark = pytest.mark.slow
+
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 WITHIN_S = 10.0
 

@@ -19,6 +19,8 @@ from tests.support.protocol_worker import Held
 from tests.support.service_process import TOKEN, ServiceProcess
 from tests.support.study_lab import Lab
 
+pytestmark = pytest.mark.slow
+
 #: Generated requests per operation, of each of the two kinds: by the description and against it.
 EXAMPLES = 4
 

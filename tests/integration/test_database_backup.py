@@ -37,6 +37,8 @@ from tuner.service.studies.restoring import restore
 from tuner.storage import tables
 from tuner.storage.backups.reading import BackupFile
 
+pytestmark = pytest.mark.slow
+
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 BUDGET = 30
 
@@ -97,7 +99,6 @@ def restored(source: Path, home: Path, url: str, *, grace_s: float = 0.0) -> Any
         return restore(storage, backup, home, home / "checkpoints", force=False, grace_s=grace_s)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_study_goes_on_exactly_from_a_backup_that_nobody_waited_for(
     kind: str,
@@ -195,7 +196,6 @@ def test_a_restore_in_place_fences_what_came_after_the_backup(
     worker.close()
 
 
-@pytest.mark.slow
 def test_a_backup_of_one_kind_of_database_holds_what_the_other_kind_had(
     service: ServiceProcess, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -18,6 +18,8 @@ from tests.support.service_process import ServiceProcess
 from tests.support.study_lab import Lab
 from tuner.storage.revisions import newest
 
+pytestmark = pytest.mark.slow
+
 Lines = list[bytes]
 Header = dict[str, Any]
 

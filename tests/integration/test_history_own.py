@@ -34,6 +34,8 @@ from tuner.local.submission import make_submission
 from tuner.settings import load_settings
 from tuner.spec import StudySpec
 
+pytestmark = pytest.mark.slow
+
 MakeService = Callable[..., AbstractContextManager[ServiceProcess]]
 
 TEACHER: dict[str, Any] = {"sampler": {"name": "random", "seed": 3}, "budget": {"trials": 12}}

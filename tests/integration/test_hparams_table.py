@@ -26,6 +26,8 @@ from tuner.storage import tables
 from tuner.tfevents import RunWriter
 from tuner.tfevents.events import as_float32
 
+pytestmark = pytest.mark.slow
+
 STUDY = "lab/endings"
 FEW, MANY = 100, 5000
 #: Of a trial with 30 epochs and two curves.
@@ -112,7 +114,6 @@ def test_the_table_is_the_databases(made: Made) -> None:
     assert {SCRIPT, LONG, UNICODE, "True", "true", *map(str, BIG)} <= values
 
 
-@pytest.mark.slow
 def test_the_table_of_5000_trials_is_the_databases_and_comes_in_one_answer(
     tmp_path: Path,
 ) -> None:

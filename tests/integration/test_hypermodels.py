@@ -16,6 +16,8 @@ import pytest
 
 from tests.hypermodels.cases import BAD, ROOT, bad, guide, run_all
 
+pytestmark = pytest.mark.slow
+
 if importlib.util.find_spec("keras_tuner") is None:
     pytest.skip("needs keras and tensorflow", allow_module_level=True)
 

@@ -19,6 +19,8 @@ from tuner.keras.service.link import ServiceLink, settings_of
 from tuner.keras.service.study import ServiceStudy
 from tuner.protocol import Finish
 
+pytestmark = pytest.mark.slow
+
 
 class Script(Lab):
     """A study, and the process that executes it: this one."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.mutants.mutant import ROOT, Mutant
 from tests.mutants.running import run_mutants
 from tests.mutants.table import noticed_by
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_mutant_is_killed_by_a_test_that_passes_without_it_and_survives_others() -> None:

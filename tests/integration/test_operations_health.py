@@ -30,6 +30,8 @@ from tuner.server.monitoring.health import FLOOD
 from tuner.storage import open_storage, tables
 from tuner.storage.probe import write_probe
 
+pytestmark = pytest.mark.slow
+
 WELL = {"status": "ready", "failing": {}, "warnings": {}}
 
 
@@ -164,7 +166,6 @@ def test_a_coordinator_that_hangs_makes_a_server_unready(
     assert lists == [], "reading goes on"
 
 
-@pytest.mark.slow
 def test_a_write_that_waits_behind_a_lock_is_answered_and_not_lost(
     nursery: Nursery, tmp_path: Path, redis_url: str
 ) -> None:

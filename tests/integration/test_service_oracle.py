@@ -19,7 +19,7 @@ from tests.support.service_process import ROOT, TOKEN, ServiceProcess
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
-pytestmark = needs("tensorflow", "keras_tuner")
+pytestmark = [pytest.mark.slow, needs("tensorflow", "keras_tuner")]
 
 CASES = (
     *("plain", "retried", "failing", "averaged", "several", "reported", "interrupted", "resumed"),

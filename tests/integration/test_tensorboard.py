@@ -22,6 +22,8 @@ from tuner.roots import Place
 from tuner.space import SearchSpace
 from tuner.tfevents import RunWriter, session_hparams, write_json
 
+pytestmark = pytest.mark.slow
+
 STUDY = "vision/digits"
 METRICS = [{"name": "val_accuracy", "goal": "maximize"}]
 SPACE = SearchSpace.from_json(

@@ -17,7 +17,7 @@ from tests.support.patience import wait_until
 from tuner.roots import Place
 from tuner.tfevents import read_run
 
-pytestmark = needs("keras", "tensorflow")
+pytestmark = [pytest.mark.slow, needs("keras", "tensorflow")]
 
 METRICS = [{"name": "val_accuracy", "goal": "maximize"}]
 
@@ -91,7 +91,6 @@ def test_a_pruned_training_stops_and_its_function_goes_on_to_the_end(
     assert len(read_output(worker, attempt, "EPOCHS")) < 1000
 
 
-@pytest.mark.slow
 def test_a_preempted_training_continues_exactly_where_it_stood(
     peer: Peer, worker: Started, home: Path, tmp_path: Path
 ) -> None:
